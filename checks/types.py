@@ -1,0 +1,247 @@
+"""What are the nouns? The domain types that every room shares.
+
+Plain frozen values: no I/O, no clock, no database. Times are seconds since 1970 (UTC) in fields
+that end in ``_at`` and durations are seconds in fields that end in ``_s``.
+
+The three-valued rule lives here. A model that answers wrongly has a :class:`Score` of 0; a model that
+cannot be reached has a :class:`Response` with an ``error``; what was not measured is ``None`` with a
+reason. None of the three ever stands for another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Json: TypeAlias = "bool | int | float | str | Sequence[Any] | Mapping[str, Any] | None"
+FloatArray: TypeAlias = NDArray[np.float64]
+BoolArray: TypeAlias = NDArray[np.bool_]
+
+ALL = "all"
+"""The slice that holds every example."""
+
+
+class Verdict(StrEnum):
+    """A check's answer, and a run's. The order is that of precedence within a run."""
+
+    INCONCLUSIVE = "inconclusive"
+    REGRESSED = "regressed"
+    LEARNING = "learning"
+    SUSPECT = "suspect"
+    IMPROVED = "improved"
+    OK = "ok"
+
+
+class Origin(StrEnum):
+    """Where a golden example came from, seen from the fine-tune."""
+
+    TRAIN = "train"
+    HELDOUT = "heldout"
+    NOVEL = "novel"
+
+
+class ErrorKind(StrEnum):
+    """Why there is no answer. ``retryable`` says whether asking again may help."""
+
+    CONNECT = "connect"
+    TLS = "tls"
+    TIMEOUT = "timeout"
+    RATE_LIMITED = "rate_limited"
+    SERVER = "server_error"
+    AUTH = "auth"
+    NOT_FOUND = "not_found"
+    REFUSED = "request_refused"
+    REDIRECT = "redirect"
+    TOO_LARGE = "too_large"
+    BAD_BODY = "bad_body"
+    DEADLINE = "deadline"
+    LIMIT = "limit"
+
+    @property
+    def retryable(self) -> bool:
+        """True for transport faults, 429 and 5xx; an answer, or a refusal of the request, is final."""
+        return self in _RETRYABLE
+
+
+_RETRYABLE = frozenset({ErrorKind.CONNECT, ErrorKind.TIMEOUT, ErrorKind.RATE_LIMITED, ErrorKind.SERVER})
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn of a conversation."""
+
+    role: str
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One golden item. ``input`` is a text or a conversation; ``expected`` is any JSON or None."""
+
+    id: str
+    input: str | tuple[Message, ...]
+    expected: Json = None
+    slices: Mapping[str, str] = field(default_factory=dict)
+    group: str | None = None
+    as_of: str | None = None
+    origin: Origin | None = None
+    weight: float = 1.0
+
+    @property
+    def slice_names(self) -> tuple[str, ...]:
+        """The ``key=value`` names of the slices that hold this example."""
+        return tuple(f"{key}={value}" for key, value in self.slices.items())
+
+
+@dataclass(frozen=True, slots=True)
+class ResponseError:
+    """Why an example has no answer, in words for a person. ``retry_after_s`` is the server's own wish."""
+
+    kind: ErrorKind
+    message: str
+    status: int | None = None
+    retry_after_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """What the server says it is. Unknown is None."""
+
+    model: str | None = None
+    fingerprint: str | None = None
+    version: str | None = None
+    parent: str | None = None
+    root: str | None = None
+    models: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """What the endpoint answered to one example: a text, or an error, never both.
+
+    ``repeat`` counts from 0 when an example is asked more than once in a run. ``logprobs`` are the
+    natural log-probabilities of the answer's tokens, where the endpoint offers them. ``attempts`` is
+    the number of requests that were sent for it, the last one included.
+    """
+
+    example_id: str
+    output: str | None = None
+    error: ResponseError | None = None
+    repeat: int = 0
+    at: float | None = None
+    latency_s: float | None = None
+    ttft_s: float | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    finish_reason: str | None = None
+    served_model: str | None = None
+    fingerprint: str | None = None
+    logprobs: tuple[float, ...] | None = None
+    attempts: int = 1
+
+    @property
+    def answered(self) -> bool:
+        """True if there is an answer to score."""
+        return self.error is None and self.output is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """A number in [0, 1], or unscored (``value`` None) with a ``reason``. Unscored is not zero.
+
+    ``label`` is the category that the answer names, for confusion matrices; ``format_failure`` is
+    true if the answer could not be read in the form that the scorer expects.
+    """
+
+    value: float | None
+    reason: str | None = None
+    label: str | None = None
+    format_failure: bool = False
+
+    def __post_init__(self) -> None:
+        if self.value is None:
+            if not self.reason:
+                raise ValueError("an unscored Score needs a reason")
+        elif not 0.0 <= self.value <= 1.0:
+            raise ValueError(f"a score lies in [0, 1], not {self.value!r}")
+
+    @classmethod
+    def unscored(cls, reason: str) -> Score:
+        """No score, and why."""
+        return cls(None, reason)
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreSummary:
+    """The mean of a scorer over a slice in one run; ``mean`` is None where nothing was scored."""
+
+    scorer: str
+    slice: str
+    mean: float | None
+    n: int
+    unscored: int
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A check's answer for one subject (scorer, slice).
+
+    ``evidence`` is relative to ``threshold``: 1 pages. ``effect`` is current minus baseline on the
+    score's own scale and ``interval`` its 95% confidence interval. What is unknown is None.
+    """
+
+    check: str
+    scorer: str | None
+    slice: str
+    verdict: Verdict
+    evidence: float | None = None
+    threshold: float = 1.0
+    effect: float | None = None
+    interval: tuple[float, float] | None = None
+    baseline: float | None = None
+    current: float | None = None
+    onset_run: int | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """One run as the checks see it: arrays over the golden set's examples, in its order.
+
+    ``scores`` maps a scorer's name to float [examples], the mean over repeats, NaN where unscored or
+    unanswered; ``latency_s`` is float [examples], NaN where unanswered or unknown; ``answered`` is
+    bool [examples]. ``share`` is the target's part of the false-alarm budget when the run was made and
+    ``period_h`` the budget's period in hours per page. The two travel with the run, so that a change
+    of either changes later runs only.
+    """
+
+    run: int
+    started_at: float
+    measured: bool
+    scores: Mapping[str, FloatArray]
+    answered: BoolArray
+    latency_s: FloatArray
+    share: float = 1.0
+    period_h: float = 2160.0
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What is judged: the frozen facts about a segment that every check may use.
+
+    ``slices`` maps ``key=value`` to a mask over examples; ``groups`` holds a cluster number per
+    example; ``floors`` maps a scorer's name to its ``min``.
+    """
+
+    examples: int
+    scorers: tuple[str, ...]
+    slices: Mapping[str, BoolArray]
+    groups: NDArray[np.int64] | None = None
+    floors: Mapping[str, float] = field(default_factory=dict)
+    baseline_runs: int = 10
+    min_answered: float = 0.9

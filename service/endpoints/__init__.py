@@ -1,0 +1,65 @@
+"""How is a model asked? One protocol per file.
+
+To add one: a module named like its kind, holding one subclass of :class:`Endpoint` with
+``kind: Literal["your_kind"] = "your_kind"``. Its fields are its configuration.
+Only this room and ``service/notifiers`` open connections outward.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Annotated, Any
+
+import httpx
+from pydantic import BaseModel, ConfigDict, Field
+
+from checks.registry import Plugin
+from checks.types import Example, Json, Response, Served
+
+ROOM = "service.endpoints"
+
+
+class Price(BaseModel):
+    """US dollars per million tokens."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    input_per_mtok: Annotated[float, Field(ge=0)] = 0.0
+    output_per_mtok: Annotated[float, Field(ge=0)] = 0.0
+
+
+class Endpoint(Plugin):
+    """The base of all endpoints."""
+
+    kind: str
+    price: Price | None = None
+
+    @property
+    @abstractmethod
+    def url(self) -> str:
+        """The address that requests go to, without credentials, for messages and the identity panel."""
+
+    @property
+    @abstractmethod
+    def model_name(self) -> str | None:
+        """The model that is asked for, where the protocol names one."""
+
+    @abstractmethod
+    def question(self) -> Json:
+        """The prompt and parameters as configured: what must stay the same for runs to be comparable.
+
+        Not the URL, the model's name, keys, headers or prices: a new deployment is judged against
+        the old one.
+        """
+
+    @abstractmethod
+    async def ask(self, client: httpx.AsyncClient, example: Example, *, timeout_s: float) -> Response:
+        """One attempt at one example. A failure is a response with an ``error``; this never raises."""
+
+    @abstractmethod
+    async def identify(self, client: httpx.AsyncClient, *, timeout_s: float) -> Served:
+        """What the server says it is, from its own pages; whatever is not offered stays None."""
+
+    def secrets(self) -> dict[str, Any]:
+        """The names of the variables and files that hold this endpoint's secrets, for ``doctor``."""
+        return {}

@@ -1,0 +1,141 @@
+"""What does the store hand out? Plain frozen values, never database rows.
+
+Times are seconds since 1970 (UTC).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from checks.types import Example, Finding, FloatArray, ScoreSummary, Served, Verdict
+
+
+class RunKind(StrEnum):
+    """Why a run was made."""
+
+    SCHEDULED = "scheduled"
+    MANUAL = "manual"
+    CONFIRM = "confirm"
+    MARK = "mark"
+    IMPORTED = "imported"
+
+
+class RunState(StrEnum):
+    """``running``: responses are still arriving. ``done``: judged, or closed as inconclusive."""
+
+    RUNNING = "running"
+    DONE = "done"
+
+
+@dataclass(frozen=True, slots=True)
+class Golden:
+    """A golden set in order. ``digest`` is over its canonical content; ``version`` counts from 1 in its lock."""
+
+    name: str
+    digest: str
+    version: int | None
+    examples: tuple[Example, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NewRun:
+    """What is known of a run before its first request.
+
+    ``segment`` names the stretch of history that it may be compared with (golden digest, scorers,
+    question, baseline). ``share`` and ``period_h`` are the target's part of the false-alarm budget.
+    """
+
+    target: str
+    kind: RunKind
+    scheduled_at: float | None
+    golden_digest: str
+    segment: str
+    baseline_id: int | None
+    share: float
+    period_h: float
+    repeats: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Requests:
+    """Examples that were asked, each once, by outcome; ``retried`` counts extra requests apart."""
+
+    ok: int = 0
+    failed: int = 0
+    retried: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """One run as it stands in the store."""
+
+    id: int
+    target: str
+    kind: RunKind
+    state: RunState
+    scheduled_at: float | None
+    started_at: float
+    finished_at: float | None
+    golden_digest: str
+    golden_version: int | None
+    golden_examples: int
+    segment: str
+    baseline_id: int | None
+    share: float
+    period_h: float
+    repeats: int
+    verdict: Verdict | None
+    reason: str | None
+    measured: bool | None
+    requests: Requests
+    input_tokens: int | None
+    output_tokens: int | None
+    cost_usd: float | None
+    served: Served | None
+    summaries: tuple[ScoreSummary, ...] = ()
+    findings: tuple[Finding, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreVector:
+    """One scorer's scores of one run.
+
+    ``values`` is float64 [examples], the mean over repeats, NaN where unscored (the store keeps them
+    packed). ``reasons`` maps a position to why it is unscored or wrong; ``labels`` a position to the
+    category that the answer named; ``format_failures`` lists positions.
+    """
+
+    scorer: str
+    values: FloatArray
+    reasons: Mapping[int, str] = field(default_factory=dict)
+    labels: Mapping[int, str] = field(default_factory=dict)
+    format_failures: Sequence[int] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class BaselineRecord:
+    """The accepted runs that say what healthy is.
+
+    ``runs`` are the pinned run ids, empty while they are being collected; collection takes measured
+    runs from ``from_run`` on. ``replaced_at`` is None for the one in force.
+    """
+
+    id: int
+    target: str
+    created_at: float
+    reason: str | None
+    from_run: int
+    runs: tuple[int, ...] = ()
+    replaced_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DeploymentMark:
+    """Somebody deployed something: when, which version, and their note."""
+
+    target: str
+    at: float
+    version: str
+    note: str | None = None
