@@ -3,16 +3,36 @@
 One alert is one regression (or one outage) of one target from one onset, with its scorers and slices
 inside it. The transitions read no clock and no database; the store writes what they return in the
 same transaction as the findings.
+
+The rules, in order of what they protect:
+
+- A run that could not be measured says nothing about quality. It never opens, repeats or resolves a
+  regression; it only counts towards an outage.
+- A regression opens with the first measured run that has a regressed finding, is refreshed by the next
+  ones, is repeated every ``repeat_every_s``, and resolves with the first measured run that finds none
+  regressed and none of the alert's own subjects unmeasured.
+- An outage opens after ``outage_after`` unmeasured runs in a row, or once the last measured run is as
+  many intervals old. The first measured run resolves it. While it fires, every run is unmeasured, so the
+  regression's messages are held back by the first rule: an outage inhibits them.
+- At most one alert of a kind fires per target.
+- Ids are functions of the target, the kind and the run that opened the alert. A transition that is
+  computed twice gives the same alerts and the same messages.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypeAlias
+from uuid import UUID, uuid5
 
-from checks.types import Finding
+from checks.types import Finding, Verdict
+
+_NAMESPACE = UUID("5a2f4b1e-6f0c-5d3a-9a53-0d1b8a1f6c77")
+
+Subject: TypeAlias = tuple[str, str | None, str]
+"""What a finding is about: check, scorer, slice."""
 
 
 class AlertKind(StrEnum):
@@ -72,3 +92,233 @@ class Notification:
     notifier: str
     body: Mapping[str, Any]
     created_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class AlertPolicy:
+    """When to speak.
+
+    ``notify`` is false where Prometheus owns the paging: alerts are kept and nobody is told.
+    """
+
+    repeat_every_s: float = 4 * 3600.0
+    outage_after: int = 2
+    notify: bool = True
+
+    def __post_init__(self) -> None:
+        if not self.repeat_every_s > 0:
+            raise ValueError(f"repeat_every_s must be above 0, not {self.repeat_every_s!r}")
+        if self.outage_after < 1:
+            raise ValueError(f"outage_after must be at least 1, not {self.outage_after!r}")
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One finished run as the alerts see it.
+
+    ``verdict`` is the run's, ``onset_run`` the first bad run as far as it is known. ``unmeasured_runs``
+    counts the target's inconclusive runs in a row, this one included (0 if this one was measured);
+    ``last_measured_at`` is the start of the last run that was measured, None if there was none, and
+    ``interval_s`` the schedule's interval, None where there is none to speak of.
+    """
+
+    target: str
+    run: int
+    started_at: float
+    verdict: Verdict
+    findings: tuple[Finding, ...] = ()
+    severity: str = "warning"
+    labels: Mapping[str, str] = field(default_factory=dict)
+    onset_run: int | None = None
+    unmeasured_runs: int = 0
+    last_measured_at: float | None = None
+    interval_s: float | None = None
+
+    @property
+    def measured(self) -> bool:
+        """True if the run could be judged."""
+        return self.verdict is not Verdict.INCONCLUSIVE
+
+    @property
+    def regressed(self) -> tuple[Finding, ...]:
+        """The regressed findings; none where the run was not measured."""
+        if not self.measured:
+            return ()
+        return tuple(f for f in self.findings if f.verdict is Verdict.REGRESSED)
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Somebody must be told of this event of this alert."""
+
+    event: AlertEvent
+    alert: Alert
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """``alerts`` are those that were opened or changed; ``messages`` say who must be told what, in order."""
+
+    alerts: tuple[Alert, ...] = ()
+    messages: tuple[Notice, ...] = ()
+
+
+def alert_id(target: str, kind: AlertKind, opened_run: int, started_at: float) -> str:
+    """The id of the alert that a run opens.
+
+    The run's start is part of it, so that a store that was begun anew never repeats an id that a
+    receiver has seen before.
+    """
+    return str(uuid5(_NAMESPACE, f"alert\0{target}\0{kind}\0{opened_run}\0{started_at!r}"))
+
+
+def notification_id(alert: str, event: AlertEvent, run: int, notifier: str) -> str:
+    """The id of the message about one event of one alert to one notifier."""
+    return str(uuid5(_NAMESPACE, f"notification\0{alert}\0{event}\0{run}\0{notifier}"))
+
+
+def subject(finding: Finding) -> Subject:
+    """What a finding is about."""
+    return finding.check, finding.scorer, finding.slice
+
+
+def transitions(previous: Sequence[Alert], outcome: Outcome, now: float, policy: AlertPolicy) -> Transition:
+    """What one finished run does to its target's alerts.
+
+    Args:
+        previous: The target's alerts, the firing ones at least. A run that they have already seen
+            (``updated_run``) changes nothing.
+        outcome: The run.
+        now: When it is judged, in seconds since 1970.
+        policy: When to speak.
+
+    Returns:
+        The alerts to write and the messages to send. Alerts that stay as they are, are left out.
+    """
+    steps = [
+        step
+        for kind, decide in ((AlertKind.OUTAGE, _outage), (AlertKind.REGRESSION, _regression))
+        if (step := _step(kind, decide, previous, outcome, now, policy)) is not None
+    ]
+    return Transition(
+        alerts=tuple(notice.alert for notice, _ in steps),
+        messages=tuple(notice for notice, told in steps if told),
+    )
+
+
+class _Do(StrEnum):
+    """What to do with the alert of one kind."""
+
+    NOTHING = "nothing"
+    FIRE = "fire"
+    RESOLVE = "resolve"
+
+
+_Decision: TypeAlias = "Callable[[Alert | None, Outcome, AlertPolicy], _Do]"
+
+
+def _regression(firing: Alert | None, outcome: Outcome, _policy: AlertPolicy) -> _Do:
+    if not outcome.measured:
+        return _Do.NOTHING
+    if outcome.regressed:
+        return _Do.FIRE
+    if firing is None:
+        return _Do.NOTHING
+    unmeasured = {subject(f) for f in outcome.findings if f.verdict is Verdict.INCONCLUSIVE}
+    still_dark = any(subject(f) in unmeasured for f in firing.findings)
+    return _Do.NOTHING if still_dark else _Do.RESOLVE
+
+
+def _outage(firing: Alert | None, outcome: Outcome, policy: AlertPolicy) -> _Do:
+    if outcome.measured:
+        return _Do.RESOLVE if firing else _Do.NOTHING
+    dark_s = None if outcome.last_measured_at is None else outcome.started_at - outcome.last_measured_at
+    overdue = (
+        dark_s is not None
+        and outcome.interval_s is not None
+        and dark_s >= policy.outage_after * outcome.interval_s
+    )
+    if firing or overdue or outcome.unmeasured_runs >= policy.outage_after:
+        return _Do.FIRE
+    return _Do.NOTHING
+
+
+def _step(
+    kind: AlertKind,
+    decide: _Decision,
+    previous: Sequence[Alert],
+    outcome: Outcome,
+    now: float,
+    policy: AlertPolicy,
+) -> tuple[Notice, bool] | None:
+    """The alert of one kind after this run with its event, and whether anyone is told."""
+    own = [a for a in previous if a.target == outcome.target and a.kind is kind]
+    if any(a.updated_run >= outcome.run for a in own):
+        return None
+    firing = max((a for a in own if a.state is AlertState.FIRING), key=lambda a: a.updated_run, default=None)
+    do = decide(firing, outcome, policy)
+    if do is _Do.NOTHING:
+        return None
+    if firing is None:
+        opened = _opened(kind, outcome, now)
+        notified_at = now if policy.notify else None
+        return Notice(AlertEvent.FIRING, replace(opened, notified_at=notified_at)), policy.notify
+    if do is _Do.RESOLVE:
+        return Notice(AlertEvent.RESOLVED, _resolved(firing, outcome, now)), policy.notify
+    refreshed = _refreshed(firing, outcome, now)
+    due = firing.notified_at is None or now - firing.notified_at >= policy.repeat_every_s
+    if not (due and policy.notify):
+        return Notice(AlertEvent.REPEATED, refreshed), False
+    if firing.notified_at is None:  # opened while nobody was to be told: this is the first message
+        return Notice(AlertEvent.FIRING, replace(refreshed, notified_at=now)), True
+    repeated = replace(refreshed, notified_at=now, repeats=firing.repeats + 1)
+    return Notice(AlertEvent.REPEATED, repeated), True
+
+
+def _opened(kind: AlertKind, outcome: Outcome, now: float) -> Alert:
+    return Alert(
+        id=alert_id(outcome.target, kind, outcome.run, outcome.started_at),
+        target=outcome.target,
+        kind=kind,
+        state=AlertState.FIRING,
+        severity=outcome.severity,
+        opened_at=now,
+        opened_run=outcome.run,
+        updated_at=now,
+        updated_run=outcome.run,
+        onset_run=outcome.onset_run if kind is AlertKind.REGRESSION else None,
+        labels=dict(outcome.labels),
+        findings=_inside(kind, outcome),
+    )
+
+
+def _refreshed(alert: Alert, outcome: Outcome, now: float) -> Alert:
+    onset_run = outcome.onset_run if alert.kind is AlertKind.REGRESSION else None
+    return replace(
+        alert,
+        severity=outcome.severity,
+        labels=dict(outcome.labels),
+        updated_at=now,
+        updated_run=outcome.run,
+        onset_run=alert.onset_run if onset_run is None else onset_run,
+        findings=_inside(alert.kind, outcome),
+    )
+
+
+def _resolved(alert: Alert, outcome: Outcome, now: float) -> Alert:
+    """The alert, over; its findings are those of this run on the subjects that had regressed."""
+    subjects = {subject(f) for f in alert.findings}
+    return replace(
+        alert,
+        state=AlertState.RESOLVED,
+        updated_at=now,
+        updated_run=outcome.run,
+        resolved_at=now,
+        findings=tuple(f for f in outcome.findings if subject(f) in subjects),
+    )
+
+
+def _inside(kind: AlertKind, outcome: Outcome) -> tuple[Finding, ...]:
+    if kind is AlertKind.REGRESSION:
+        return outcome.regressed
+    return tuple(f for f in outcome.findings if f.check == "availability")
