@@ -9,7 +9,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from checks.types import Example, Finding, FloatArray, ScoreSummary, Served, Verdict
+from checks.types import (
+    BoolArray,
+    Example,
+    Finding,
+    FloatArray,
+    Response,
+    ScoreSummary,
+    Served,
+    Verdict,
+)
+from service.alerting import Notification
 
 
 class RunKind(StrEnum):
@@ -31,7 +41,10 @@ class RunState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Golden:
-    """A golden set in order. ``digest`` is over its canonical content; ``version`` counts from 1 in its lock."""
+    """A golden set in order. ``digest`` is over its canonical content.
+
+    ``version`` counts from 1 in its lock.
+    """
 
     name: str
     digest: str
@@ -139,3 +152,97 @@ class DeploymentMark:
     at: float
     version: str
     note: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ImportedRun:
+    """A finished run that another store made, as ``baseline: {from: FILE}`` brings it in.
+
+    The arrays run over the golden set's examples in its order. ``responses`` may be empty: without
+    them nobody can be shown what the model used to say.
+    """
+
+    started_at: float
+    summaries: tuple[ScoreSummary, ...]
+    vectors: tuple[ScoreVector, ...]
+    answered: BoolArray
+    latency_s: FloatArray
+    finished_at: float | None = None
+    served: Served | None = None
+    responses: tuple[Response, ...] = ()
+
+
+class DeliveryState(StrEnum):
+    """``pending``: due now or later. ``sent``: accepted by the other side. ``failed``: given up."""
+
+    PENDING = "pending"
+    SENT = "sent"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxItem:
+    """A message and how its delivery stands. ``attempts`` counts those that ended, well or not."""
+
+    notification: Notification
+    state: DeliveryState
+    attempts: int
+    due_at: float | None
+    done_at: float | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Histogram:
+    """Counts of durations. ``counts[i]`` lies above ``bounds_s[i-1]`` and up to ``bounds_s[i]``.
+
+    There is one count more than bounds: what lies above the last. Counts are not cumulative.
+    """
+
+    bounds_s: tuple[float, ...]
+    counts: tuple[int, ...]
+    sum_s: float
+
+    @property
+    def count(self) -> int:
+        """How many durations were seen.
+
+        >>> Histogram((0.1, 1.0), (3, 2, 1), 4.5).count
+        6
+        """
+        return sum(self.counts)
+
+
+@dataclass(frozen=True, slots=True)
+class TargetMetrics:
+    """What is exported about one target. The totals never go down, whatever retention deletes.
+
+    ``runs`` maps a verdict, ``requests`` an outcome (``ok``, ``failed``, ``retried``), ``tokens`` a
+    direction (``input``, ``output``), ``examples`` a scorer and then an outcome (``passed``: a score of
+    one half or more, ``failed``, ``unscored``) to a total. ``firing`` maps a severity to the number of
+    firing alerts. ``cost_usd`` is None while no run had a known price.
+    """
+
+    target: str
+    last_run: RunRecord | None
+    last_measured: RunRecord | None
+    runs: Mapping[str, int] = field(default_factory=dict)
+    requests: Mapping[str, int] = field(default_factory=dict)
+    tokens: Mapping[str, int] = field(default_factory=dict)
+    cost_usd: float | None = None
+    examples: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    latency: Histogram | None = None
+    ttft: Histogram | None = None
+    firing: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class MetricsSnapshot:
+    """All that ``/metrics`` needs from the store, read at one moment.
+
+    ``notifications`` maps (notifier, outcome) to a total; outcomes are ``sent``, ``retried`` (an
+    attempt failed and another will follow) and ``failed`` (given up).
+    """
+
+    targets: Mapping[str, TargetMetrics]
+    notifications: Mapping[tuple[str, str], int]

@@ -1,0 +1,144 @@
+"""What says healthy? Baselines: opened, filled, pinned, replaced; and runs that another store made.
+
+One baseline per target is in force; a unique index keeps it so. Opening a new one replaces it and keeps the
+old one as history.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Row, select, update
+
+from checks.types import Verdict
+from service.records import BaselineRecord, ImportedRun, RunKind, RunState
+from service.store import packing, values
+from service.store.errors import StoreError
+from service.store.judging import Judging, put_judgement
+from service.store.responses import insert_responses
+from service.store.tables import BASELINE, RUN
+
+
+class Baselines(Judging):
+    """Baselines by target."""
+
+    def baseline(self, target: str) -> BaselineRecord | None:
+        """The baseline in force; None before the first."""
+        query = select(BASELINE).where(BASELINE.c.target == target, BASELINE.c.replaced_at.is_(None))
+        with self._read() as connection:
+            row = connection.execute(query).one_or_none()
+        return None if row is None else _record(row)
+
+    def baselines(self, target: str) -> list[BaselineRecord]:
+        """All baselines that a target has had, oldest first."""
+        query = select(BASELINE).where(BASELINE.c.target == target).order_by(BASELINE.c.id)
+        with self._read() as connection:
+            return [_record(row) for row in connection.execute(query)]
+
+    def open_baseline(self, target: str, from_run: int, reason: str | None, now: float) -> BaselineRecord:
+        """Begin a new baseline, collecting measured runs from ``from_run`` on, and replace the old one."""
+        with self._write() as connection:
+            connection.execute(
+                update(BASELINE)
+                .where(BASELINE.c.target == target, BASELINE.c.replaced_at.is_(None))
+                .values(replaced_at=now)
+            )
+            row = connection.execute(
+                self._insert(BASELINE)
+                .values(target=target, created_at=now, reason=reason, from_run=from_run, runs="[]")
+                .returning(*BASELINE.c)
+            ).one()
+        return _record(row)
+
+    def pin_baseline(self, baseline_id: int, runs: Sequence[int]) -> None:
+        """Fix the runs that a baseline is made of.
+
+        Raises:
+            StoreError: there is no such baseline, or it is pinned to other runs.
+        """
+        listed = json.dumps(list(runs))
+        with self._write() as connection:
+            query = select(BASELINE.c.runs).where(BASELINE.c.id == baseline_id)
+            known = connection.scalar(query.with_for_update())
+            if known is None:
+                raise StoreError(f"there is no baseline {baseline_id}")
+            if known not in {"[]", listed}:
+                raise StoreError(
+                    f"baseline {baseline_id} is pinned already", "open a new one: goldwatch baseline accept"
+                )
+            connection.execute(update(BASELINE).where(BASELINE.c.id == baseline_id).values(runs=listed))
+
+    def import_runs(
+        self,
+        target: str,
+        runs: Sequence[ImportedRun],
+        *,
+        golden_digest: str,
+        segment: str,
+        baseline_id: int | None,
+        share: float,
+        period_h: float,
+    ) -> tuple[int, ...]:
+        """Take in finished, measured runs of another store, in one transaction and in the given order.
+
+        They are of kind ``imported``, count in no total, and are read by ``measurements``.
+
+        Returns:
+            Their ids here.
+
+        Raises:
+            StoreError: the golden set is not in the store.
+        """
+        ids: list[int] = []
+        with self._write() as connection:
+            golden_id = self._golden_id(connection, golden_digest)
+            positions = self._golden_positions(connection, golden_id)
+            for run in runs:
+                run_id = connection.execute(
+                    self._insert(RUN)
+                    .values(
+                        target=target,
+                        kind=RunKind.IMPORTED.value,
+                        state=RunState.DONE.value,
+                        started_at=run.started_at,
+                        finished_at=run.started_at if run.finished_at is None else run.finished_at,
+                        golden_id=golden_id,
+                        segment=segment,
+                        baseline_id=baseline_id,
+                        share=share,
+                        period_h=period_h,
+                        repeats=1,
+                        verdict=Verdict.LEARNING.value,
+                        reason="imported",
+                        measured=True,
+                        requests_ok=int(run.answered.sum()),
+                        requests_failed=int((~run.answered).sum()),
+                        requests_retried=0,
+                        served=None
+                        if run.served is None
+                        else packing.pack_json(values.from_served(run.served)),
+                        pruned=False,
+                    )
+                    .returning(RUN.c.id)
+                ).scalar_one()
+                put_judgement(connection, run_id, run.summaries, (), run.vectors, run.answered, run.latency_s)
+                if run.responses:
+                    insert_responses(
+                        connection, self._insert, run_id, run.started_at, positions, run.responses
+                    )
+                ids.append(run_id)
+        return tuple(ids)
+
+
+def _record(row: Row[Any]) -> BaselineRecord:
+    return BaselineRecord(
+        id=row.id,
+        target=row.target,
+        created_at=row.created_at,
+        reason=row.reason,
+        from_run=row.from_run,
+        runs=tuple(json.loads(row.runs)),
+        replaced_at=row.replaced_at,
+    )

@@ -1,0 +1,244 @@
+"""Which runs are there, and who is making one now? Claims, leases and records.
+
+A run belongs to whoever holds its target's lease. There is one lease row per target, taken by an upsert
+that only succeeds where the old lease is over; therefore runs of a target never overlap, however many
+processes try. ``(target, scheduled_at)`` is unique, so that a scheduled time happens once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, delete, func, select, update
+
+from checks.types import Finding, Verdict
+from service.records import NewRun, Requests, RunKind, RunRecord, RunState
+from service.store import packing, values
+from service.store.golden import GoldenSets
+from service.store.tables import GOLDEN, JUDGEMENT, LEASE, RESPONSE, RUN
+
+
+class Runs(GoldenSets):
+    """Runs: claimed, adopted, looked at."""
+
+    def claim_run(self, new: NewRun, *, owner: str, now: float, lease_s: float) -> int | None:
+        """Begin a run and hold it for ``lease_s``.
+
+        Returns:
+            The run's id. None if its scheduled time has had its run, or if the target has a run whose
+            lease is alive.
+
+        Raises:
+            StoreError: the golden set is not in the store.
+        """
+        with self._write() as connection:
+            statement = self._insert(RUN).values(
+                target=new.target,
+                kind=new.kind.value,
+                state=RunState.RUNNING.value,
+                scheduled_at=new.scheduled_at,
+                started_at=now,
+                golden_id=self._golden_id(connection, new.golden_digest),
+                segment=new.segment,
+                baseline_id=new.baseline_id,
+                share=new.share,
+                period_h=new.period_h,
+                repeats=new.repeats,
+                requests_ok=0,
+                requests_failed=0,
+                requests_retried=0,
+                pruned=False,
+            )
+            run_id: int | None = connection.scalar(statement.on_conflict_do_nothing().returning(RUN.c.id))
+            if run_id is None:
+                return None
+            if not self._take_lease(connection, new.target, run_id, owner, now, lease_s):
+                connection.execute(delete(RUN).where(RUN.c.id == run_id))
+                return None
+        return run_id
+
+    def renew_lease(self, run_id: int, owner: str, now: float, lease_s: float) -> bool:
+        """Hold a run for another ``lease_s``. False if it is no longer the owner's: stop working on it."""
+        with self._write() as connection:
+            result = connection.execute(
+                update(LEASE)
+                .where(LEASE.c.run_id == run_id, LEASE.c.owner == owner)
+                .values(until=now + lease_s)
+            )
+            return result.rowcount == 1
+
+    def orphans(self, now: float) -> list[RunRecord]:
+        """Runs that are running by name only, oldest first: nobody holds a live lease on them."""
+        alive = select(LEASE.c.run_id).where(LEASE.c.until > now)
+        query = _runs().where(RUN.c.state == RunState.RUNNING.value, RUN.c.id.not_in(alive))
+        with self._read() as connection:
+            return [record(row) for row in connection.execute(query.order_by(RUN.c.id))]
+
+    def adopt_run(self, run_id: int, owner: str, now: float, lease_s: float) -> bool:
+        """Take over an orphan. False if somebody else was quicker, or its target is busy with another run."""
+        with self._write() as connection:
+            target = connection.scalar(
+                select(RUN.c.target).where(RUN.c.id == run_id, RUN.c.state == RunState.RUNNING.value)
+            )
+            if target is None:
+                return False
+            return self._take_lease(connection, target, run_id, owner, now, lease_s)
+
+    def run(self, run_id: int) -> RunRecord | None:
+        """One run with its summaries and findings; None if there is none of that id."""
+        with self._read() as connection:
+            row = connection.execute(_runs().where(RUN.c.id == run_id)).one_or_none()
+        return None if row is None else record(row)
+
+    def runs(
+        self,
+        target: str,
+        *,
+        limit: int | None,
+        before: int | None = None,
+        after: int | None = None,
+        newest_first: bool = True,
+    ) -> list[RunRecord]:
+        """A target's runs in every state, imported ones included.
+
+        Args:
+            target: Its name.
+            limit: At most so many, counted from where the order begins; None for all.
+            before: Only runs with a smaller id.
+            after: Only runs with a greater id.
+            newest_first: The order.
+        """
+        query = _runs().where(RUN.c.target == target)
+        if before is not None:
+            query = query.where(RUN.c.id < before)
+        if after is not None:
+            query = query.where(RUN.c.id > after)
+        query = query.order_by(RUN.c.id.desc() if newest_first else RUN.c.id).limit(limit)
+        with self._read() as connection:
+            return [record(row) for row in connection.execute(query)]
+
+    def last_run(self, target: str, *, state: RunState | None = None) -> RunRecord | None:
+        """The newest run of a target, imported ones apart; in a given state if one is named."""
+        query = _runs().where(RUN.c.target == target, RUN.c.kind != RunKind.IMPORTED.value)
+        if state is not None:
+            query = query.where(RUN.c.state == state.value)
+        return self._first(query.order_by(RUN.c.id.desc()))
+
+    def last_measured(self, target: str) -> RunRecord | None:
+        """The newest finished run that could be measured, imported ones apart."""
+        query = _runs().where(
+            RUN.c.target == target,
+            RUN.c.kind != RunKind.IMPORTED.value,
+            RUN.c.state == RunState.DONE.value,
+            RUN.c.measured.is_(True),
+        )
+        return self._first(query.order_by(RUN.c.id.desc()))
+
+    def findings(self, run_id: int) -> tuple[Finding, ...]:
+        """The findings of a run; none while it is running."""
+        with self._read() as connection:
+            blob = connection.scalar(select(JUDGEMENT.c.findings).where(JUDGEMENT.c.run_id == run_id))
+        return () if blob is None else values.to_findings(packing.unpack_json(blob))
+
+    def usage_since(
+        self,
+        target: str,
+        at: float,
+        *,
+        input_usd_per_mtok: float = 0.0,
+        output_usd_per_mtok: float = 0.0,
+    ) -> tuple[int, float]:
+        """Tokens and US dollars that a target has used since ``at``, for its daily limits.
+
+        A finished run counts whole if it ended since then. A running one counts by the tokens of its
+        saved responses, and by the prices given.
+        """
+        mine = (RUN.c.target == target, RUN.c.kind != RunKind.IMPORTED.value)
+        finished = select(
+            func.coalesce(func.sum(RUN.c.input_tokens), 0),
+            func.coalesce(func.sum(RUN.c.output_tokens), 0),
+            func.coalesce(func.sum(RUN.c.cost_usd), 0.0),
+        ).where(*mine, RUN.c.state == RunState.DONE.value, RUN.c.finished_at >= at)
+        running = (
+            select(
+                func.coalesce(func.sum(RESPONSE.c.input_tokens), 0),
+                func.coalesce(func.sum(RESPONSE.c.output_tokens), 0),
+            )
+            .join(RUN, RUN.c.id == RESPONSE.c.run_id)
+            .where(*mine, RUN.c.state == RunState.RUNNING.value)
+        )
+        with self._read() as connection:
+            done_in, done_out, usd = connection.execute(finished).one()
+            now_in, now_out = connection.execute(running).one()
+        usd = float(usd) + (now_in * input_usd_per_mtok + now_out * output_usd_per_mtok) / 1e6
+        return int(done_in + done_out + now_in + now_out), float(usd)
+
+    def _first(self, query: Select[Any]) -> RunRecord | None:
+        with self._read() as connection:
+            row = connection.execute(query.limit(1)).one_or_none()
+        return None if row is None else record(row)
+
+    def _records(self, connection: Connection, run_ids: Iterable[int]) -> dict[int, RunRecord]:
+        rows = connection.execute(_runs().where(RUN.c.id.in_(sorted(set(run_ids)))))
+        return {row.id: record(row) for row in rows}
+
+    def _take_lease(
+        self, connection: Connection, target: str, run_id: int, owner: str, now: float, lease_s: float
+    ) -> bool:
+        statement = self._insert(LEASE).values(target=target, run_id=run_id, owner=owner, until=now + lease_s)
+        taken = connection.scalar(
+            statement.on_conflict_do_update(
+                index_elements=[LEASE.c.target],
+                set_={"run_id": run_id, "owner": owner, "until": now + lease_s},
+                where=LEASE.c.until <= now,
+            ).returning(LEASE.c.run_id)
+        )
+        return bool(taken == run_id)
+
+
+def _runs() -> Select[Any]:
+    return (
+        select(
+            RUN,
+            GOLDEN.c.digest.label("golden_digest"),
+            GOLDEN.c.version.label("golden_version"),
+            GOLDEN.c.examples.label("golden_examples"),
+            JUDGEMENT.c.summaries,
+            JUDGEMENT.c.findings,
+        )
+        .join(GOLDEN, GOLDEN.c.id == RUN.c.golden_id)
+        .join(JUDGEMENT, JUDGEMENT.c.run_id == RUN.c.id, isouter=True)
+    )
+
+
+def record(row: Row[Any]) -> RunRecord:
+    """The run in a row of the query above."""
+    judged = row.summaries is not None
+    return RunRecord(
+        id=row.id,
+        target=row.target,
+        kind=RunKind(row.kind),
+        state=RunState(row.state),
+        scheduled_at=row.scheduled_at,
+        started_at=row.started_at,
+        finished_at=row.finished_at,
+        golden_digest=row.golden_digest,
+        golden_version=row.golden_version,
+        golden_examples=row.golden_examples,
+        segment=row.segment,
+        baseline_id=row.baseline_id,
+        share=row.share,
+        period_h=row.period_h,
+        repeats=row.repeats,
+        verdict=None if row.verdict is None else Verdict(row.verdict),
+        reason=row.reason,
+        measured=row.measured,
+        requests=Requests(ok=row.requests_ok, failed=row.requests_failed, retried=row.requests_retried),
+        input_tokens=row.input_tokens,
+        output_tokens=row.output_tokens,
+        cost_usd=row.cost_usd,
+        served=None if row.served is None else values.to_served(packing.unpack_json(row.served)),
+        summaries=values.to_summaries(packing.unpack_json(row.summaries)) if judged else (),
+        findings=values.to_findings(packing.unpack_json(row.findings)) if judged else (),
+    )
