@@ -1,9 +1,9 @@
 """How good is this answer? One scorer per file.
 
-A scorer turns (example, response) into a :class:`~checks.types.Score`; it knows nothing of history.
-To add one: a module named like its kind, holding one subclass of :class:`Scorer` with
-``kind: Literal["your_kind"] = "your_kind"`` and a ``score`` method. It is then known to the configuration, the
-documentation and the battery of tests in ``tests/checks/scorers/test_every_scorer.py``.
+A scorer turns (example, response) into a :class:`~checks.types.Score`; it knows nothing of history. To add
+one: a module named like its kind, holding one subclass of :class:`Scorer` with ``kind: Literal["your_kind"] =
+"your_kind"`` and a ``score`` method. It is then known to the configuration, the documentation and the battery
+of tests in ``tests/checks/scorers/test_every_scorer.py``.
 """
 
 from __future__ import annotations
