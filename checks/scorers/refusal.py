@@ -36,7 +36,7 @@ _REFUSAL = re.compile(
             # I must respectfully decline.
             r"\bi (?:must|have to|need to) (?:\w+ly )?(?:decline|refuse)\b",
             # I'm sorry, but I can't. I'm sorry, I can't do that, Dave.
-            rf"\b(?:sorry|apolog(?:i[sz]e|ies))\b[^.!?]{{0,40}}\bi {_CANNOT}(?:[.!,]|$| do (?:that|this|it)\b)",
+            rf"\b(?:sorry|apolog(?:i[sz]e|ies))\b[^.!?]{{0,40}}\bi {_CANNOT}(?:[.!,]|$| do (?:that|it)\b)",
             # As an AI language model, I do not have opinions.
             rf"\bas an? {_AI}\b[^.!?]{{0,60}}\bi (?:{_CANNOT}|do not)\b",
             # That goes against my guidelines. It would violate our content policy.
