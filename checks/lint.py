@@ -1,8 +1,9 @@
 """Is this golden set fit to tell that a model got worse? Pure: examples in, findings out.
 
-The smallest drop that ``n`` examples can show in one run is taken as ``1.96 sqrt(p (1 - p) / n)``: the half-width of
-the 95% interval of one run's accuracy around a well-known baseline ``p``, here 0.9 unless told otherwise. A set of 100
-examples shows a drop of 5.9 points, 30 examples one of 10.7. Many runs together show smaller ones.
+The smallest drop that ``n`` examples can show in one run is taken as ``1.96 sqrt(p (1 - p) / n)``: the
+half-width of the 95% interval of one run's accuracy around a well-known baseline ``p``, here 0.9 unless told
+otherwise. A set of 100 examples shows a drop of 5.9 points, 30 examples one of 10.7. Many runs together show
+smaller ones.
 """
 
 from __future__ import annotations
@@ -85,9 +86,9 @@ def leaks(examples: Iterable[Example], train_inputs: Iterable[Input]) -> list[Li
 
 
 def normal_input(asked: Input) -> str:
-    """An input for comparison: form NFC, no case, one space per run of white space, no system messages.
+    r"""An input for comparison: form NFC, no case, one space per run of white space, no system messages.
 
-    >>> normal_input("  Where IS\\tit? ") == normal_input([Message("user", "where is it?")])
+    >>> normal_input("  Where IS\tit? ") == normal_input([Message("user", "where is it?")])
     True
     """
     if isinstance(asked, str):
@@ -169,7 +170,9 @@ def _shows(count: int) -> str:
 def _expected(examples: Sequence[Example]) -> Iterator[LintFinding]:
     without = tuple(example.id for example in examples if example.expected is None)
     if without and len(without) == len(examples):
-        message = "no example has an expected: only scorers that need none can score (json_schema, refusal, length ...)"
+        message = (
+            "no example has an expected: only scorers that need none (json_schema, refusal, length) can score"
+        )
         yield LintFinding(LintLevel.INFO, "no_expected", message)
     elif without:
         message = (

@@ -127,7 +127,7 @@ def check_lock(path: Path | str) -> Golden:
 
 
 def freeze(path: Path | str, now: float) -> Lock:
-    """Write the lock of a golden file. An unchanged set stays as it is; an edited one becomes the next version.
+    """Write the lock of a golden file. An edited set becomes the next version.
 
     Args:
         path: the golden file.
@@ -183,7 +183,9 @@ def read_lock(path: Path | str) -> Lock | None:
     if lock is None:
         other = f"is of another format than {FORMAT}"
         raise GoldenError(
-            place, [Problem(None, "format", show(record["format"]), other)], remedy="upgrade goldwatch"
+            place,
+            [Problem(None, "format", show(record["format"]), other)],
+            remedy="upgrade goldwatch, or restore the lock that this version wrote",
         )
     return lock
 

@@ -1,7 +1,7 @@
 """What does a golden file hold? Reads it line by line, and tells all its faults at once.
 
 :func:`load` keeps the examples; :func:`scan` keeps only what tells two files apart, so that a file of any
-size is checked in the memory of its longest line and 24 bytes per example.
+size is checked in the memory of its longest line and less than 100 bytes per example.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _BOMS = {
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """What is known of a sound golden file. ``hashes`` maps ids to content hashes; None above 20,000 examples."""
+    """What is known of a sound golden file. ``hashes``: content hash by id; None above 20,000 examples."""
 
     digest: str
     count: int
