@@ -1,0 +1,150 @@
+"""How are findings put to people? One wording for messages and pages.
+
+Every function takes the finding's JSON object (:func:`service.report.finding_object`), because that is
+what a message carries. What is unknown is said to be unknown; no number is made up for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from checks.types import ALL
+
+FindingObject = Mapping[str, Any]
+
+MINUS = "−"
+UNKNOWN = "–"
+
+_IN_SECONDS = frozenset({"latency"})
+
+
+def subject(finding: FindingObject) -> str:
+    """What the finding is about: the scorer, else the check; with the slice unless it is the whole set.
+
+    >>> subject({"check": "quality", "scorer": "label", "slice": "lang=de"})
+    'label lang=de'
+    """
+    name = str(finding.get("scorer") or finding.get("check"))
+    return name if finding.get("slice") in (None, ALL) else f"{name} {finding['slice']}"
+
+
+def value(finding: FindingObject, amount: float | None) -> str:
+    """A value on the finding's scale: a share as a percentage, a latency in seconds.
+
+    >>> value({"check": "quality"}, 0.943), value({"check": "latency"}, 1.25), value({}, None)
+    ('94.3%', '1.25 s', '–')
+    """
+    if amount is None:
+        return UNKNOWN
+    return seconds(amount) if finding.get("check") in _IN_SECONDS else f"{amount * 100:.1f}%"
+
+
+def change(finding: FindingObject) -> str:
+    """The effect with its sign, in percentage points or seconds.
+
+    >>> change({"check": "quality", "effect": -0.128}), change({"effect": None})
+    ('−12.8 points', '–')
+    """
+    effect = finding.get("effect")
+    if effect is None:
+        return UNKNOWN
+    if finding.get("check") in _IN_SECONDS:
+        return f"{signed(effect, 2)} s"
+    return f"{signed(effect * 100)} points"
+
+
+def interval(finding: FindingObject) -> str | None:
+    """The effect's 95% interval, None where there is none.
+
+    >>> interval({"interval": [-0.164, -0.091]})
+    '−16.4 to −9.1'
+    """
+    ends = finding.get("interval")
+    if ends is None:
+        return None
+    scale, digits = (1, 2) if finding.get("check") in _IN_SECONDS else (100, 1)
+    return " to ".join(signed(end * scale, digits) for end in ends)
+
+
+def signed(amount: float, digits: int = 1) -> str:
+    """A number with a sign that lines up with digits; zero has none.
+
+    >>> signed(-9.13), signed(2.0), signed(-0.01)
+    ('−9.1', '+2.0', '0.0')
+    """
+    rounded = round(amount, digits)
+    if rounded == 0:
+        return f"{0:.{digits}f}"
+    return f"{MINUS if rounded < 0 else '+'}{abs(rounded):.{digits}f}"
+
+
+def seconds(amount: float) -> str:
+    """A duration in seconds to two digits, in milliseconds below a tenth.
+
+    >>> seconds(0.042), seconds(12.3)
+    ('42 ms', '12.30 s')
+    """
+    return f"{amount * 1000:.0f} ms" if amount < 0.1 else f"{amount:.2f} s"
+
+
+def ago(duration_s: float) -> str:
+    """How long, in the largest unit that leaves a whole number worth saying.
+
+    >>> ago(12), ago(240), ago(7200), ago(200000)
+    ('12 s', '4 min', '2 h', '2 d')
+    """
+    duration_s = max(duration_s, 0.0)
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if duration_s >= 2 * size or (duration_s >= size and unit == "min"):
+            return f"{duration_s // size:.0f} {unit}"
+    return f"{duration_s:.0f} s"
+
+
+def clock(at: float | None) -> str:
+    """A moment, in UTC and to the minute.
+
+    >>> clock(1794625200.0), clock(None)
+    ('2026-11-14 03:00 UTC', '–')
+    """
+    return UNKNOWN if at is None else datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def worst(findings: Iterable[FindingObject]) -> FindingObject | None:
+    """The finding that a headline is about: regressed, of the whole set, with an effect, the most evident.
+
+    Among equals the largest effect, then the first. None where there are no findings.
+    """
+    return min(findings, key=_rank, default=None)
+
+
+def _rank(finding: FindingObject) -> tuple[bool, bool, bool, float, float]:
+    return (
+        finding.get("verdict") != "regressed",
+        finding.get("slice") != ALL,
+        finding.get("effect") is None,
+        -(finding.get("evidence") or 0.0),
+        -abs(finding.get("effect") or 0.0),
+    )
+
+
+def happened(finding: FindingObject) -> str:
+    """What happened to the finding's subject, as the end of a sentence about it.
+
+    >>> happened({"verdict": "regressed", "effect": -0.1, "baseline": 0.9, "current": 0.8})
+    'fell from 90.0% to 80.0%'
+    """
+    before, now = finding.get("baseline"), finding.get("current")
+    effect, check, verdict = finding.get("effect"), finding.get("check"), finding.get("verdict")
+    if check == "floor" and now is not None:
+        floor = "" if before is None else f" of {value(finding, before)}"
+        below = verdict == "regressed"
+        return f"is {'below' if below else 'above'} its floor{floor}: {value(finding, now)}"
+    if verdict in ("regressed", "improved") and effect is not None and now is not None:
+        moved = "fell" if effect < 0 else "rose"
+        origin = "" if before is None else f" from {value(finding, before)}"
+        return f"{moved}{origin} to {value(finding, now)}"
+    if now is not None:
+        return f"is at {value(finding, now)}"
+    return f"is {verdict}"
