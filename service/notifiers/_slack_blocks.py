@@ -1,0 +1,198 @@
+"""How does an alert look in Slack? The message body as Block Kit, pure.
+
+Everything that a model, a golden set or a configuration wrote is hostile: ``&``, ``<`` and ``>`` are
+escaped, so that it can neither link nor call anyone; hidden characters are made visible; model
+output stands in code spans, whose backticks it cannot close. ``verbatim`` stops Slack from making links
+and mentions of its own.
+Slack's limits: 50 blocks, 3000 characters in a section's text, 150 in a header's.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from checks.types import ALL
+from service import wording
+from service.text import safe
+
+MOST_TEXT = 3000
+MOST_HEADER = 150
+_MOST_SUBJECTS = 4
+_MOST_SLICES = 5
+_MOST_LABELS = 8
+_MOST_FIELD = 400
+"""Characters of one example's text as escaped: three of them and an id stay below MOST_TEXT."""
+
+_ESCAPES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
+_LIGHTS = {"critical": "🔴", "warning": "🟠", "info": "🔵"}
+
+Block = dict[str, Any]
+
+
+def payload(message: Mapping[str, Any]) -> dict[str, Any]:
+    """The request body for an incoming webhook, from the versioned body with its texts already cut."""
+    alert = message["alert"]
+    resolved = message["event"] == "alert.resolved"
+    light = "🟢" if resolved else _LIGHTS.get(alert["severity"], "🟠")
+    title = f"{light} {safe(alert['title'])}"
+    blocks: list[Block | None] = [
+        {"type": "header", "text": {"type": "plain_text", "text": safe(title, MOST_HEADER), "emoji": True}},
+        _section(_what(alert)),
+        _section(_cause(message["cause"])),
+        *_examples(message["examples"], alert, resolved=resolved),
+        _section(_link(message["url"])),
+        _context(_footer(message)),
+    ]
+    return {
+        "text": escape(title, MOST_TEXT),
+        "blocks": [block for block in blocks if block is not None],
+        "unfurl_links": False,
+        "unfurl_media": False,
+    }
+
+
+def escape(text: str, limit: int) -> str:
+    """The text on one line, harmless in Slack's markup and at most ``limit`` characters when escaped.
+
+    >>> escape("<!channel> & co", 100)
+    '&lt;!channel&gt; &amp; co'
+    """
+    shown, room = [], limit
+    for character in safe(text, limit):
+        escaped = _ESCAPES.get(character, character)
+        if len(escaped) > room - 1 and len(escaped) != room:
+            shown.append("…")
+            break
+        shown.append(escaped)
+        room -= len(escaped)
+    return "".join(shown)
+
+
+def plain(text: str, limit: int = 200) -> str:
+    """A name or label in running text: escaped, and without the signs that would format it.
+
+    >>> plain("a*b_c~d`e")
+    'a∗b＿c∼dˋe'
+    """
+    return escape(text, limit).translate({42: "∗", 95: "＿", 126: "∼", 96: "ˋ"})
+
+
+def code(value: Any, limit: int = _MOST_FIELD) -> str:
+    """A value in a code span that it cannot leave.
+
+    >>> code("say `hi`"), code("")
+    ('`say ˋhiˋ`', '_empty_')
+    """
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return f"`{escape(text.replace('`', 'ˋ'), limit)}`" if text.strip() else "_empty_"
+
+
+def _what(alert: Mapping[str, Any]) -> list[str]:
+    findings = alert["findings"]
+    whole = [f for f in findings if f["slice"] == ALL]
+    slices = sorted((f for f in findings if f["slice"] != ALL), key=lambda f: -abs(f["effect"] or 0.0))
+    lines = []
+    if alert["kind"] == "regression":
+        shown = (whole or slices)[:_MOST_SUBJECTS]
+        lines += [_from_to(f) for f in shown]
+        lines += [f"… and {n} more"] if (n := len(whole or slices) - len(shown)) else []
+        if whole and slices:
+            heading = "Worst slices" if alert["state"] == "firing" else "Slices"
+            lines.append(f"*{heading}:* " + " · ".join(_slice(f) for f in slices[:_MOST_SLICES]))
+    lines.append(" · ".join(_when_and_how_much(alert)))
+    if alert["reason"] and alert["kind"] == "outage":
+        lines.append(plain(alert["reason"], 500))
+    return lines
+
+
+def _from_to(finding: Mapping[str, Any]) -> str:
+    if finding["verdict"] not in ("regressed", "improved") or finding["check"] == "floor":
+        return f"*{plain(wording.subject(finding))}* {wording.happened(finding)}"
+    before = wording.value(finding, finding["baseline"])
+    now = wording.value(finding, finding["current"])
+    ends = wording.interval(finding)
+    how = f"  *{wording.change(finding)}*{f' (95% CI {ends})' if ends else ''}" if finding["effect"] else ""
+    return f"*{plain(wording.subject(finding))}*  {before} → {now}{how}"
+
+
+def _slice(finding: Mapping[str, Any]) -> str:
+    before = wording.value(finding, finding["baseline"])
+    now = wording.value(finding, finding["current"])
+    return f"{plain(finding['slice'], 80)} {before} → {now}"
+
+
+def _when_and_how_much(alert: Mapping[str, Any]) -> Iterable[str]:
+    if alert["kind"] == "outage":
+        yield f"Since {wording.clock(alert['opened_at'])} (run {alert['opened_run']})"
+        yield f"answered {alert['answered']}/{alert['asked']}"
+        if alert["failures"]:
+            counts = sorted(alert["failures"].items(), key=lambda item: -item[1])
+            yield ", ".join(f"{plain(kind, 40)} × {count}" for kind, count in counts[:4])
+        yield "quality is unknown meanwhile" if alert["state"] == "firing" else "quality is measured again"
+        return
+    first = f" (first bad run {alert['onset_run']})" if alert["onset_run"] is not None else ""
+    yield f"Since {wording.clock(alert['onset_at'] or alert['opened_at'])}{first}"
+    whole = alert["answered"] == alert["asked"]
+    yield f"measured {alert['answered']}/{alert['asked']}{', no outage' if whole else ''}"
+    if alert["resolved_at"] is not None:
+        yield f"resolved {wording.clock(alert['resolved_at'])}"
+
+
+def _cause(cause: list[str]) -> list[str]:
+    if not cause:
+        return []
+    first, *rest = (plain(line, 300) for line in cause[:6])
+    return [f"*Probably:* {first}", *(f"• {line}" for line in rest)]
+
+
+def _examples(
+    examples: list[Mapping[str, Any]], alert: Mapping[str, Any], *, resolved: bool
+) -> list[Block | None]:
+    if resolved or not examples:
+        return []
+    broke, fixed = alert["broke"], alert["fixed"]
+    counted = [f"{word} {n}" for word, n in (("broke", broke), ("fixed", fixed)) if n is not None]
+    heading = f"*Examples:* {', '.join(counted)}" if counted else "*Examples that broke*"
+    lines = [_section([_example(e)]) for e in examples]
+    more = (broke or 0) - len(examples)
+    return [_section([heading]), *lines, _context(f"… {more} more") if more > 0 else None]
+
+
+def _example(example: Mapping[str, Any]) -> str:
+    line = f"• {code(example['id'], 100)}"
+    if example["expected"] is not None:
+        line += f" expected {code(example['expected'])}"
+    if example["now"] is not None:
+        before = "" if example["before"] is None else f"{code(example['before'])} → "
+        line += f":  {before}{code(example['now'])}"
+    return line + (f"  {plain(example['reason'], 200)}" if example["reason"] else "")
+
+
+def _link(url: str | None) -> list[str]:
+    return [f"<{escape(url, 2000)}|Open the alert>"] if url else []
+
+
+def _footer(message: Mapping[str, Any]) -> str:
+    alert = message["alert"]
+    labels = [f"{plain(k, 60)}={plain(str(v), 60)}" for k, v in list(alert["labels"].items())[:_MOST_LABELS]]
+    repeat = [f"repeated {alert['repeats']}×"] if alert["repeats"] else []
+    return " · ".join([plain(alert["severity"], 40), *labels, f"run {message['run']}", *repeat])
+
+
+def _section(lines: list[str]) -> Block | None:
+    """A section of as many whole lines as Slack takes."""
+    shown, room = [], MOST_TEXT
+    for line in lines:
+        if len(line) > room:
+            break
+        shown.append(line)
+        room -= len(line) + 1
+    if not shown:
+        return None
+    return {"type": "section", "text": {"type": "mrkdwn", "text": "\n".join(shown), "verbatim": True}}
+
+
+def _context(text: str) -> Block:
+    return {"type": "context", "elements": [{"type": "mrkdwn", "text": text, "verbatim": True}]}
