@@ -25,6 +25,7 @@ from checks.types import (
 from service.alerting import Alert, AlertEvent, AlertKind, AlertState, Notification
 from service.records import Golden, NewRun, Requests, RunKind, ScoreVector
 from service.store import Store
+from service.store.tables import METADATA, VERSION
 
 DIGEST = "sha256:" + "ab" * 32
 
@@ -95,7 +96,18 @@ class Scene:
             ),
             "findings": (
                 Finding(
-                    "quality", "label", "lang=de", Verdict.OK, 0.1, 1.0, -0.1, (-0.2, 1 / 3), 0.9, 0.8, 3, "why"
+                    "quality",
+                    "label",
+                    "lang=de",
+                    Verdict.OK,
+                    0.1,
+                    1.0,
+                    -0.1,
+                    (-0.2, 1 / 3),
+                    0.9,
+                    0.8,
+                    3,
+                    "why",
                 ),
                 Finding("availability", None, "all", Verdict.LEARNING),
             ),
@@ -112,7 +124,11 @@ class Scene:
         self.store.finish_run(run_id, **self.judgement(**changes))
 
     def done(self, *, now: float = 1000.0, responses: Sequence[Response] = (), **changes: Any) -> int:
-        own = {name: changes.pop(name) for name in ("target", "segment", "kind", "scheduled_at") if name in changes}
+        own = {
+            name: changes.pop(name)
+            for name in ("target", "segment", "kind", "scheduled_at")
+            if name in changes
+        }
         run_id = self.claim(now=now, **own)
         self.store.save_responses(run_id, responses)
         self.finish(run_id, **({"now": now + 20} | changes))
@@ -168,11 +184,33 @@ FAILED = ResponseError(ErrorKind.RATE_LIMITED, "slow \x00 down", 429, 1.5)
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
+def fresh_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of a database without tables, on each in turn."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'goldwatch.db'}"
+    found: str = request.getfixturevalue("postgres_url")
+    return found
+
+
+@pytest.fixture(scope="session")
+def postgres_store(postgres_server: Any) -> Iterator[tuple[str, Store]]:
+    """One database on PostgreSQL that all tests share, since making one takes longer than a test."""
+    url = postgres_server.new_database()
+    with Store.open(url) as store:
+        yield url, store
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The URL of an empty store, on each database in turn."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'goldwatch.db'}"
-    found: str = request.getfixturevalue("postgres_url")
+    found: str
+    found, store = request.getfixturevalue("postgres_store")
+    with store._write() as connection:
+        for table in reversed(METADATA.sorted_tables):
+            if table is not VERSION:
+                connection.execute(table.delete())
     return found
 
 
@@ -198,6 +236,15 @@ def store(url: str, open_store: Callable[..., Store]) -> Store:
 @pytest.fixture
 def scene(store: Store) -> Scene:
     golden = make_golden()
+    store.put_golden(golden)
+    return Scene(store, golden)
+
+
+@pytest.fixture
+def local(tmp_path: Path, open_store: Callable[..., Store]) -> Scene:
+    """A scene of 500 examples in the file ``local.db``, for what only SQLite shows."""
+    golden = make_golden(500)
+    store = open_store(f"sqlite:///{tmp_path / 'local.db'}")
     store.put_golden(golden)
     return Scene(store, golden)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import sqlite3
 import subprocess
@@ -130,7 +129,8 @@ def test_a_ready_store_opens_without_alembic(tmp_path: Path) -> None:
     code = (
         "import sys\nfrom pathlib import Path\nfrom service.store import Store\n"
         f"for _ in range(2): Store.open('sqlite:///gold.db', base_dir=Path({str(tmp_path)!r})).close()\n"
-        "print(*sorted({m.partition('.')[0] for m in sys.modules} & {'alembic', 'scipy', 'httpx', 'fastapi'}))"
+        "loaded = {name.partition('.')[0] for name in sys.modules}\n"
+        "print(*sorted(loaded & {'alembic', 'scipy', 'httpx', 'fastapi'}))"
     )
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert said.strip() == ""

@@ -6,7 +6,6 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -27,7 +26,9 @@ def test_responses_come_back_as_they_were(scene: Any, failed: Any) -> None:
     given = [
         Response("e4", "", at=999.5, latency_s=0.000001, ttft_s=3.25, input_tokens=0, output_tokens=0),
         Response("e2", None, failed, attempts=4, latency_s=30.0),
-        Response("e0", "\x00 \ud800 𝄞" * 500, repeat=1, logprobs=(-0.5, -2.0), served_model="m", finish_reason="l"),
+        Response(
+            "e0", "\x00 \ud800 𝄞" * 500, repeat=1, logprobs=(-0.5, -2.0), served_model="m", finish_reason="l"
+        ),
         Response("e0", "x", fingerprint="\x00"),
         Response("e1", None),
     ]
@@ -42,7 +43,13 @@ def test_the_first_answer_stays(scene: Any) -> None:
     run_id = scene.claim()
     scene.store.save_responses(run_id, scene.responses(3))
     scene.store.save_responses(run_id, scene.responses(5, output="another"))
-    assert [r.output for r in scene.store.responses(run_id)] == ["answer 0", "answer 1", "answer 2", "another", "another"]
+    assert [r.output for r in scene.store.responses(run_id)] == [
+        "answer 0",
+        "answer 1",
+        "answer 2",
+        "another",
+        "another",
+    ]
 
 
 def test_each_distinct_text_is_stored_once(scene: Any) -> None:
@@ -101,16 +108,14 @@ def test_many_threads_save_at_once(scene: Any, url: str, open_store: Callable[..
     assert texts_kept(scene.store) == 4
 
 
-def test_a_full_disk_keeps_what_was_saved(tmp_path: Path, open_store: Callable[..., Store], scene: Any) -> None:
+def test_a_full_disk_keeps_what_was_saved(local: Any) -> None:
     """When the file cannot grow the batch fails whole, in words, and earlier batches are intact."""
-    store = open_store(f"sqlite:///{tmp_path / 'small.db'}")
-    store.put_golden(scene.golden)
-    run_id = store.claim_run(scene.new(), owner="me", now=1.0, lease_s=60.0)
-    store.save_responses(run_id, scene.responses(2))
-    with store._read() as connection:
+    run_id = local.claim()
+    local.store.save_responses(run_id, local.responses(2))
+    with local.store._read() as connection:
         pages = connection.exec_driver_sql("PRAGMA page_count").scalar()
         connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
     with pytest.raises(StoreError, match="the disk is full") as caught:
-        store.save_responses(run_id, scene.responses(output=os.urandom(200_000).hex()))
+        local.store.save_responses(run_id, local.responses(output=os.urandom(200_000).hex()))
     assert caught.value.retryable
-    assert store.answered_keys(run_id) == {("e0", 0), ("e1", 0)}
+    assert local.store.answered_keys(run_id) == {("e0", 0), ("e1", 0)}

@@ -17,9 +17,20 @@ def test_a_claimed_run_is_running(scene: Any) -> None:
     """A claim makes a running record with all that was said of it."""
     run = scene.store.run(scene.claim(scheduled_at=990.0, repeats=3, kind=RunKind.CONFIRM, now=1000.5))
     assert run.state is RunState.RUNNING
-    assert (run.target, run.kind, run.scheduled_at, run.started_at) == ("router", RunKind.CONFIRM, 990.0, 1000.5)
+    assert (run.target, run.kind, run.scheduled_at, run.started_at) == (
+        "router",
+        RunKind.CONFIRM,
+        990.0,
+        1000.5,
+    )
     assert (run.golden_digest, run.golden_version, run.golden_examples) == (scene.golden.digest, 1, 5)
-    assert (run.segment, run.baseline_id, run.share, run.period_h, run.repeats) == ("segment-1", None, 0.25, 2160.0, 3)
+    assert (run.segment, run.baseline_id, run.share, run.period_h, run.repeats) == (
+        "segment-1",
+        None,
+        0.25,
+        2160.0,
+        3,
+    )
     assert (run.verdict, run.reason, run.measured, run.finished_at, run.cost_usd) == (None,) * 5
     assert (run.summaries, run.findings, run.served) == ((), (), None)
     assert scene.store.run(run.id + 1) is None

@@ -41,9 +41,11 @@ def test_head_is_alembics_head() -> None:
     assert ScriptDirectory.from_config(schema.alembic_config()).get_heads() == [schema.HEAD]
 
 
-def test_migrations_lead_to_the_same_tables(url: str, open_store: Callable[..., Store], tmp_path: Path) -> None:
+def test_migrations_lead_to_the_same_tables(
+    fresh_url: str, open_store: Callable[..., Store], tmp_path: Path
+) -> None:
     """Migrating from nothing gives the very tables that a fresh store is created with."""
-    engine = create_engine(url)
+    engine = create_engine(fresh_url)
     with engine.begin() as connection:
         schema.migrate(connection, None, "store")
     migrated = described(engine)
@@ -52,25 +54,25 @@ def test_migrations_lead_to_the_same_tables(url: str, open_store: Callable[..., 
         for name in migrated:
             cascade = " CASCADE" if engine.dialect.name == "postgresql" else ""
             connection.execute(text(f"DROP TABLE {name}{cascade}"))
-    open_store(url)
+    open_store(fresh_url)
     created = described(engine)
     engine.dispose()
     assert created == migrated
 
 
-def test_a_newer_schema_is_refused(url: str, open_store: Callable[..., Store]) -> None:
+def test_a_newer_schema_is_refused(fresh_url: str, open_store: Callable[..., Store]) -> None:
     """A store that a newer version wrote is left alone."""
-    with open_store(url)._write() as connection:
+    with open_store(fresh_url)._write() as connection:
         connection.execute(text("UPDATE goldwatch_version SET version_num = '9999'"))
     with pytest.raises(StoreError, match=r"newer goldwatch \(schema 9999"):
-        open_store(url)
+        open_store(fresh_url)
 
 
-def test_several_processes_may_create_a_store_at_once(url: str) -> None:
+def test_several_processes_may_create_a_store_at_once(fresh_url: str) -> None:
     """Openings that race for an empty database all succeed."""
 
     def begin(_: int) -> None:
-        Store.open(url).close()
+        Store.open(fresh_url).close()
 
     with ThreadPoolExecutor(6) as pool:
         assert len(list(pool.map(begin, range(6)))) == 6
