@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from pydantic import ConfigDict
 from sqlalchemy import (
     BigInteger,
     Dialect,
@@ -53,6 +54,9 @@ def clean(value: str) -> str:
 
 
 class _Row(SQLModel):
+    # Rows are never validated, so start-up need not pay for it. SQLModel narrows the type.
+    model_config = ConfigDict(defer_build=True)  # type: ignore[assignment]
+
     metadata = MetaData(
         naming_convention={
             "ix": "ix_%(table_name)s_%(column_0_N_name)s",
