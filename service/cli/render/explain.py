@@ -1,0 +1,79 @@
+"""Why was this run judged so? Every finding with its figures, and every example that broke."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from service.cli.render.run import STYLES, Details, render_run
+from service.cli.render.words import clock, epoch, percent, points, times
+from service.text import safe
+
+_FALL_BACK = {
+    "learning": "there is no baseline to compare with yet",
+    "inconclusive": "this run could not be measured",
+}
+
+
+def render_explanation(run: Mapping[str, Any], details: Details, *, limit: int = 200) -> RenderableType:
+    """One run with every finding.
+
+    Args:
+        run: the object of ``run --json``.
+        details: what stands beside it.
+        limit: how many broken examples are listed.
+    """
+    started = epoch(run.get("started_at"))
+    when = f", started {clock(started)}" if started is not None else ""
+    golden = run.get("golden") or {}
+    about = f"run {run['run']}{when}; golden set {safe(str(golden.get('digest') or 'unknown'), 19)}"
+    if golden.get("version") is not None:
+        about += f" version {golden['version']}"
+    parts: list[RenderableType] = [Text(about, style="dim"), render_run(run, details, limit=limit), Text()]
+    findings = run.get("findings") or ()
+    if not findings:
+        parts.append(Text(f"no findings: {_FALL_BACK.get(run['verdict'], 'none')}"))
+        return Group(*parts)
+    parts.append(_findings(findings))
+    said = [
+        (f"{f['check']} {f.get('scorer') or ''} {f['slice']}", f["reason"])
+        for f in findings
+        if f.get("reason")
+    ]
+    parts += [
+        Text(f"  {safe(' '.join(about.split()), 80)}: {safe(reason, 300)}", style="dim")
+        for about, reason in said
+    ]
+    return Group(*parts)
+
+
+def _findings(findings: Any) -> Table:
+    table = Table(box=None, show_edge=False, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    for head in ("check", "scorer", "slice"):
+        table.add_column(head, overflow="ellipsis", no_wrap=True, max_width=24)
+    for head in ("was", "now", "change", "95% CI", "evidence"):
+        table.add_column(head, justify="right", no_wrap=True)
+    table.add_column("verdict", no_wrap=True)
+    ranked = sorted(findings, key=lambda f: -(f.get("evidence") or 0.0))
+    for f in ranked:
+        scores = f["check"] in ("quality", "floor")
+        interval = f.get("interval")
+        table.add_row(
+            safe(f["check"], 24), safe(f.get("scorer") or "-", 24), safe(f["slice"], 40),
+            _figure(f.get("baseline"), as_percent=scores), _figure(f.get("current"), as_percent=scores),
+            (points(f["effect"], unit=False) if scores else f"{f['effect']:+.3g}") if f.get("effect") is not None else "-",
+            f"{points(interval[0], unit=False)} … {points(interval[1], unit=False)}" if interval and scores else "-",
+            times(f["evidence"]) if f.get("evidence") is not None else "-",
+            Text(str(f["verdict"]), style=STYLES.get(f["verdict"], "")),
+        )  # fmt: skip
+    return table
+
+
+def _figure(value: float | None, *, as_percent: bool) -> str:
+    if value is None:
+        return "-"
+    return percent(value) if as_percent else f"{value:.3g}"

@@ -1,0 +1,390 @@
+"""What may a configuration say? Frozen models; unknown keys are errors.
+
+A key's YAML name has no unit because its value does (``timeout: 30s``); the attribute carries it (``timeout_s``).
+Paths are held absolute, taken from the configuration file's folder. What holds between parts (unique names, names
+that must exist) is in ``service/config/rules.py``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    ValidationInfo,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
+
+from checks.scorers import Scorer
+from service.config.cron import check_cron, check_timezone
+from service.config.durations import Duration
+from service.config.plugged import Plugged
+from service.errors import UserError
+
+NAME_PATTERN = r"^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,63}$"
+_LISTEN = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^:\[\]\s/]+):([0-9]{1,5})", re.ASCII)
+
+
+class Section(BaseModel):
+    """The base of every part of the configuration."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=False, hide_input_in_errors=True)
+
+
+def _fault(why: str) -> PydanticCustomError:
+    return PydanticCustomError("config", "{why}", {"why": why})
+
+
+def _at_home(path: Path, info: ValidationInfo) -> Path:
+    home = (info.context or {}).get("base_dir")
+    return home / path.expanduser() if isinstance(home, Path) else path
+
+
+def _name(value: str) -> str:
+    if not re.fullmatch(NAME_PATTERN, value):
+        raise _fault(
+            f"{value!r} is not a name: write letters, digits and _ . - (at most 64, the first a letter or digit)"
+        )
+    return value
+
+
+def _listen(value: str) -> str:
+    match = _LISTEN.fullmatch(value)
+    if match is None or int(match[2]) > 65535:
+        raise _fault(f"{value!r} is not HOST:PORT, such as 127.0.0.1:9790 or [::1]:9790 (port 0 to 65535)")
+    return value
+
+
+def _web_address(value: str) -> str:
+    if not re.fullmatch(r"https?://[^\s/?#@]+(/[^\s?#]*)?", value):
+        raise _fault(f"{value!r} is not an address: write http:// or https:// and a host, without ? and #")
+    return value.rstrip("/")
+
+
+def _variable(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", value, re.ASCII):
+        raise _fault(
+            "is not the name of an environment variable: write the variable's name, not the secret itself"
+        )
+    return value
+
+
+def _cron(value: str) -> str:
+    try:
+        check_cron(value)
+    except ValueError as error:
+        raise _fault(str(error)) from None
+    return value
+
+
+def _timezone(value: str) -> str:
+    try:
+        check_timezone(value)
+    except ValueError as error:
+        raise _fault(str(error)) from None
+    return value
+
+
+def _store(value: str) -> str:
+    scheme, found, _rest = value.partition("://")
+    if not found or scheme not in ("sqlite", "postgresql+psycopg"):
+        other = scheme in ("postgres", "postgresql") or scheme.startswith("postgresql+")
+        hint = "; did you mean 'postgresql+psycopg://...'?" if found and other else ""
+        raise _fault(
+            f"a store is sqlite:///FILE or postgresql+psycopg://USER@HOST/NAME, not {scheme if found else value!r}{hint}"
+        )
+    return value
+
+
+Name = Annotated[str, Field(json_schema_extra={"pattern": NAME_PATTERN}), AfterValidator(_name)]
+Variable = Annotated[str, AfterValidator(_variable)]
+HomePath = Annotated[Path, AfterValidator(_at_home)]
+EndpointField = Annotated[Any, Plugged("service.endpoints")]
+ScorerField = Annotated[Scorer, Plugged("checks.scorers")]
+NotifierField = Annotated[Any, Plugged("service.notifiers")]
+
+
+class FalseAlarms(Section):
+    """The false-alarm budget: at most so many false pages per period, over everything that is watched."""
+
+    at_most: Annotated[float, Field(gt=0, le=10_000, description="False pages.")] = 1.0
+    per_s: Annotated[Duration, Field(alias="per", ge=86_400, description="The period, at least 1d.")] = (
+        90 * 86_400.0
+    )
+
+    @property
+    def period_h(self) -> float:
+        """Hours per false page: what evidence is measured against."""
+        return self.per_s / 3600.0 / self.at_most
+
+
+class Web(Section):
+    """Where metrics, pages and the API answer."""
+
+    listen: Annotated[str, AfterValidator(_listen), Field(description="HOST:PORT.")] = "127.0.0.1:9790"
+    token_env: Annotated[
+        Variable | None, Field(description="The variable with the token that changes of state need.")
+    ] = None
+    token_file: Annotated[HomePath | None, Field(description="The file with that token.")] = None
+    external_url: Annotated[
+        Annotated[str, AfterValidator(_web_address)] | None,
+        Field(description="The address that links in messages begin with."),
+    ] = None
+    show_texts: Annotated[bool, Field(description="Whether pages and API show inputs and outputs.")] = True
+
+    @property
+    def host(self) -> str:
+        """The host to listen on, an IPv6 address without its brackets."""
+        return self.listen.rpartition(":")[0].strip("[]")
+
+    @property
+    def port(self) -> int:
+        """The port to listen on; 0 asks the system for a free one."""
+        return int(self.listen.rpartition(":")[2])
+
+    @model_validator(mode="after")
+    def _one_token(self) -> Self:
+        if self.token_env and self.token_file:
+            raise _fault("token_env and token_file are both set: keep one")
+        return self
+
+
+class Alerting(Section):
+    """Who pages, and how often a standing alert is repeated."""
+
+    owner: Annotated[
+        Literal["goldwatch", "prometheus"], Field(description="The one side that pages; never both.")
+    ] = "goldwatch"
+    repeat_every_s: Annotated[
+        Duration, Field(alias="repeat_every", ge=60, description="A standing alert is repeated so often.")
+    ] = 4 * 3600.0
+    outage_after: Annotated[
+        int, Field(ge=1, le=1000, description="Unmeasured runs in a row until an outage is an alert.")
+    ] = 2
+
+
+class Retention(Section):
+    """How long responses are kept. Runs, scores, findings and baselines stay."""
+
+    texts_s: Annotated[Duration, Field(alias="texts", ge=3600, description="Age at which texts go.")] = (
+        90 * 86_400.0
+    )
+
+
+class Metrics(Section):
+    """What ``/metrics`` holds."""
+
+    slices: Annotated[int, Field(ge=0, le=10_000, description="Slices per target, the most telling.")] = 20
+
+
+class Log(Section):
+    """How the daemon logs."""
+
+    level: Annotated[Literal["debug", "info", "warning", "error"], Field(description="The least level.")] = (
+        "info"
+    )
+    format: Annotated[
+        Literal["auto", "console", "json"], Field(description="auto: console on a terminal, else json.")
+    ] = "auto"
+
+
+class Schedule(Section):
+    """When a target is replayed: ``every`` (ticks at multiples since 1970) or ``cron``."""
+
+    every_s: Annotated[
+        Duration | None, Field(alias="every", ge=1, le=366 * 86_400, description="The interval, at least 1s.")
+    ] = None
+    cron: Annotated[
+        Annotated[str, AfterValidator(_cron)] | None,
+        Field(description="Minute, hour, day of month, month, day of week (0 and 7 are Sunday)."),
+    ] = None
+    timezone: Annotated[
+        Annotated[str, AfterValidator(_timezone)] | None,
+        Field(description="An IANA time zone for cron; UTC by default."),
+    ] = None
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Self:
+        if (self.every_s is None) == (self.cron is None):
+            both = "not both" if self.cron is not None else "neither is set"
+            raise _fault(f"write every or cron, {both}")
+        if self.timezone is not None and self.cron is None:
+            raise _fault(
+                "timezone goes with cron only: every ticks at multiples of the interval since 1970 (UTC)"
+            )
+        return self
+
+
+class Limits(Section):
+    """What a target may use. No limit where nothing is said."""
+
+    requests_per_second: Annotated[float | None, Field(gt=0, description="Requests started per second.")] = (
+        None
+    )
+    tokens_per_day: Annotated[int | None, Field(gt=0, description="Input and output tokens per UTC day.")] = (
+        None
+    )
+    usd_per_day: Annotated[float | None, Field(gt=0, description="US dollars per UTC day, by price.")] = None
+
+
+class BaselineSource(Section):
+    """Where healthy comes from: the first ``runs`` measured runs, or a file that ``baseline export`` wrote."""
+
+    runs: Annotated[int, Field(ge=3, le=1000, description="Measured runs, at least 3.")] = 10
+    from_file: Annotated[HomePath | None, Field(alias="from", description="An exported baseline.")] = None
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if self.from_file is not None and "runs" in self.model_fields_set:
+            raise _fault("write runs or from, not both: an exported baseline brings its own runs")
+        return self
+
+
+class Target(Section):
+    """One deployed model under watch."""
+
+    name: Name
+    endpoint: EndpointField
+    golden: Annotated[HomePath, Field(description="The golden set, a frozen JSONL file.")]
+    scorers: Annotated[tuple[ScorerField, ...], Field(min_length=1)]
+    labels: Annotated[
+        Mapping[str, str], Field(description="On every alert and on goldwatch_target_info.")
+    ] = Field(default_factory=dict)
+    severity: Literal["critical", "warning", "info"] = "warning"
+    reference: Annotated[
+        EndpointField | None, Field(description="The base model, to tell whether the adapter is applied.")
+    ] = None
+    challengers: Mapping[Name, EndpointField] = Field(default_factory=dict)
+    schedule: Schedule = Schedule.model_validate({"every": "1h"})
+    repeats: Annotated[int, Field(ge=1, le=100, description="Requests per example.")] = 1
+    concurrency: Annotated[int, Field(ge=1, le=1024, description="Requests in flight.")] = 8
+    timeout_s: Annotated[Duration, Field(alias="timeout", gt=0, description="Per request.")] = 30.0
+    deadline_s: Annotated[Duration, Field(alias="deadline", gt=0, description="Per run.")] = 1800.0
+    retries: Annotated[int, Field(ge=0, le=20, description="After transport faults, 429 and 5xx.")] = 3
+    limits: Limits = Limits()
+    min_answered: Annotated[float, Field(gt=0, le=1, description="Below it a run is inconclusive.")] = 0.9
+    baseline: BaselineSource = BaselineSource()
+    confirm: Annotated[bool, Field(description="Replay a bad run at once, before a verdict.")] = True
+    notify: Annotated[tuple[str, ...] | None, Field(description="Notifiers by name; default: all.")] = None
+
+    _share: float = PrivateAttr(default=1.0)
+
+    @property
+    def share(self) -> float:
+        """The target's part of the false-alarm budget: 1 over the number of targets."""
+        return self._share
+
+    def scorer(self, name: str) -> Scorer:
+        """The scorer of that name.
+
+        Raises:
+            KeyError: there is none.
+        """
+        for scorer in self.scorers:
+            if scorer.scorer_name == name:
+                return scorer
+        raise KeyError(name)
+
+
+class Config(Section):
+    """A whole configuration. ``service.config.load`` makes one from a file."""
+
+    version: Literal[1]
+    store: Annotated[
+        Annotated[str, AfterValidator(_store)] | None,
+        Field(description="sqlite:///FILE (relative to this file) or postgresql+psycopg://USER@HOST/NAME."),
+    ] = None
+    store_env: Annotated[Variable | None, Field(description="The variable that holds the store's URL.")] = (
+        None
+    )
+    false_alarms: FalseAlarms = FalseAlarms()
+    web: Web = Web()
+    alerting: Alerting = Alerting()
+    retention: Retention = Retention()
+    metrics: Metrics = Metrics()
+    log: Log = Log()
+    targets: Annotated[tuple[Target, ...], Field(min_length=1)]
+    notifiers: tuple[NotifierField, ...] = ()
+
+    _path: Path | None = PrivateAttr(default=None)
+    _digest: str = PrivateAttr(default="")
+
+    @model_validator(mode="after")
+    def _one_store(self) -> Self:
+        if self.store is not None and self.store_env is not None:
+            raise _fault("store and store_env are both set: keep one")
+        return self
+
+    def model_post_init(self, context: Any, /) -> None:
+        """Share the false-alarm budget equally over the targets."""
+        for target in self.targets:
+            target._share = 1.0 / len(self.targets)  # noqa: SLF001  # set once, where the number is known
+
+    @property
+    def path(self) -> Path | None:
+        """The file that it was loaded from."""
+        return self._path
+
+    @property
+    def base_dir(self) -> Path:
+        """The folder that relative paths and SQLite URLs start from."""
+        return self._path.parent if self._path else Path.cwd()
+
+    @property
+    def digest(self) -> str:
+        """``sha256:...`` over what the file says; comments, order of keys and layout do not matter."""
+        return self._digest
+
+    @property
+    def period_h(self) -> float:
+        """The budget's period in hours per false page."""
+        return self.false_alarms.period_h
+
+    def store_url(self, environ: Mapping[str, str]) -> str:
+        """The store's URL, from ``store_env`` where that is set; SQLite paths absolute.
+
+        Raises:
+            UserError: the variable is not set, or holds no store's URL.
+        """
+        url = self.store or "sqlite:///goldwatch.db"
+        if self.store_env is not None:
+            url = environ.get(self.store_env, "").strip()
+            try:
+                _store(url)
+            except PydanticCustomError:
+                raise UserError(
+                    f"store_env: the environment variable {self.store_env} holds no store's URL",
+                    "set it to sqlite:///FILE or postgresql+psycopg://USER:PASSWORD@HOST/NAME",
+                ) from None
+        scheme, _, path = url.partition(":///")
+        if scheme != "sqlite" or not path or path.startswith((":memory:", "/", "file:")):
+            return url
+        return f"sqlite:///{self.base_dir.resolve() / path}"
+
+    def target(self, name: str) -> Target:
+        """The target of that name.
+
+        Raises:
+            UserError: there is none; the message lists those that there are.
+        """
+        from service.config.errors import did_you_mean, list_of  # noqa: PLC0415  # on the error's path only
+
+        for target in self.targets:
+            if target.name == name:
+                return target
+        names = [target.name for target in self.targets]
+        raise UserError(f"no target {name!r}{did_you_mean(name, names)}", f"targets: {list_of(names)}")
+
+    def notifiers_of(self, target: Target) -> tuple[Any, ...]:
+        """The notifiers that alerts of the target go to: those it names, or all."""
+        if target.notify is None:
+            return self.notifiers
+        return tuple(n for n in self.notifiers if n.name in target.notify)
