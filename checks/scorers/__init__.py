@@ -31,7 +31,7 @@ class Scorer(Plugin):
         """The name under which scores are kept: ``name``, by default the kind."""
         return self.name or self.kind
 
-    def problem(self, example: Example) -> str | None:
+    def problem(self, example: Example) -> str | None:  # noqa: ARG002  # for those that override it
         """Why this scorer can never score this example (say, ``expected`` is missing), else None.
 
         Asked before any request is sent; ``doctor`` and ``run`` report it.
