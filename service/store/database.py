@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Any, Self
 
 from sqlalchemy import URL, Connection, Engine, Table, create_engine, event, make_url, select
@@ -40,6 +41,7 @@ class Database:
                 isolation_level="REPEATABLE READ", postgresql_readonly=True
             )
         self._positions: dict[int, dict[str, int]] = {}
+        self._positions_lock = Lock()
 
     @classmethod
     def open(cls, url: str, *, base_dir: Path | None = None, wait_s: float = 10.0) -> Self:

@@ -88,9 +88,10 @@ class GoldenSets(Database):
         if (known := self._positions.get(golden_id)) is None:
             blob = connection.execute(select(GOLDEN.c.ids).where(GOLDEN.c.id == golden_id)).scalar_one()
             known = {name: position for position, name in enumerate(packing.unpack_json(blob))}
-            while len(self._positions) >= 16:
-                self._positions.pop(next(iter(self._positions)), None)
-            self._positions[golden_id] = known
+            with self._positions_lock:
+                while len(self._positions) >= 16:
+                    self._positions.pop(next(iter(self._positions)))
+                self._positions[golden_id] = known
         return known
 
     def _put_examples(self, connection: Connection, examples: Sequence[Example]) -> list[int]:
