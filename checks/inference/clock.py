@@ -1,0 +1,74 @@
+"""Has enough evidence come together for a page? Shiryaev-Roberts on e-values, in hours.
+
+Null hypothesis: the stream is healthy, so that each bet's e-value has a conditional mean of at most 1.
+For bet j of weight ``w_j`` (the weights sum to at most 1 over everything that shares the budget)::
+
+    R_j <- (R_j + dt) * e_j            dt: hours since the previous judged run
+    M    = sum_j w_j R_j               page when M >= A, A = the budget's period in hours
+
+``M - t`` is then a supermartingale, whatever the dependence between streams, so the mean time to a false
+page is at least A hours and P(a page within h hours) <= h / A.
+
+No single run may page: each e is capped at ``1.05 sqrt(A / (w_j dt))``, so that one run lifts
+``w_j R_j`` from rest to at most about ``sqrt(A w_j dt)``, while any two runs that agree reach A, however far
+apart they are. Capping an e-value keeps its mean at most 1.
+
+When not to use it: for a stream whose e-values are not known to be (nearly) calibrated; the clock adds
+no safety of its own.
+
+References: Shin, Ramdas, Rinaldo, *E-detectors* (2023), for the mixture and the bound; Roberts (1966) and
+Shiryaev (1963) for the statistic.
+
+>>> import numpy as np
+>>> r, capped = step(np.zeros(1), np.array([50.0]), np.ones(1), dt_h=1.0, threshold_h=2160.0)
+>>> bool(capped), bool(r.sum() < 2160.0)
+(True, True)
+>>> r, capped = step(r, np.array([50.0]), np.ones(1), dt_h=1.0, threshold_h=2160.0)
+>>> bool(r.sum() >= 2160.0)
+True
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from checks.types import FloatArray
+
+AGREEMENT = 1.05
+"""How far above the square root of the threshold one run may reach; two such runs pass it."""
+
+SHORTEST_DT_H = 1.0 / 3600.0
+"""Runs closer than a second count as a second apart."""
+
+
+def log_caps(weights: FloatArray, dt_h: float, threshold_h: float) -> FloatArray:
+    """The largest log e that one run may contribute, per bet: ``log(1.05 sqrt(A / (w dt)))``.
+
+    Args:
+        weights: float [bets], each above 0.
+        dt_h: hours since the previous judged run.
+        threshold_h: A, hours.
+    """
+    caps: FloatArray = math.log(AGREEMENT) + 0.5 * (
+        math.log(threshold_h / max(dt_h, SHORTEST_DT_H)) - np.log(weights)
+    )
+    return caps
+
+
+def step(
+    evidence: FloatArray, log_e: FloatArray, weights: FloatArray, *, dt_h: float, threshold_h: float
+) -> tuple[FloatArray, bool]:
+    """One judged run: the new R, and whether any bet was at its cap (a bad run that wants a second).
+
+    Args:
+        evidence: R, float [bets], hours.
+        log_e: float [bets].
+        weights: float [bets].
+        dt_h: hours since the previous judged run, unmeasured time included.
+        threshold_h: A, hours.
+    """
+    caps = log_caps(weights, dt_h, threshold_h)
+    grown: FloatArray = (evidence + max(dt_h, SHORTEST_DT_H)) * np.exp(np.minimum(log_e, caps))
+    return grown, bool(np.any(log_e >= caps))

@@ -1,0 +1,165 @@
+"""Do answers fail that used not to? Rare-failure streams, counted in strata of past failure rate.
+
+Null hypothesis: in stratum k an answered example fails at the stratum's own past rate, times a multiplier g
+that one run's answers share (frailty: a run on a bad minute of the server). With x_k failures out of
+m_k answers, past failures a_k out of b_k answers::
+
+    p0(x) = E_g prod_k NB(x_k; shape a_k, mean m_k g a_k/b_k)
+    p1(x) = E_g prod_k NB(x_k; shape a_k, mean m_k (g a_k/b_k + gamma))      e_gamma = p1 / p0
+
+that is Gamma(a, b) rates integrated out, and a bet that every answer is lost with an added probability
+gamma. g is log-normal with mean 1, integrated by Gauss-Hermite; its variance is learnt from how much past run
+totals scattered beyond their expectation. Sharing g over the strata matters: strata that fall together in a bad
+minute are one piece of evidence, not four.
+
+A false alarm: a healthy endpoint whose failures became more frequent without its quality having
+changed, which a frozen rate would call a regression; a and b therefore go on learning.
+
+Right/wrong scores: strata by past failure rate, edges .4, 2, 8, 25%. The rate of a stratum is
+estimated by leaving each past failure out and asking whether its example would still stand here (Good 1953;
+Robbins 1956), since choosing examples for having failed rarely would bias the plain rate down.
+Graded scores: one stratum; a failure is a score below the example's past minimum, whose rate by the
+same argument is one per past answer.
+
+Not to be used for: examples that fail more than a quarter of the time; the mean stream sees those.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from checks.types import BoolArray, FloatArray
+
+EDGES = (0.004, 0.02, 0.08, 0.25)
+GAMMAS = np.array([0.01, 0.02, 0.05, 0.10, 0.20, 0.40])
+GAMMA_WEIGHTS = np.array([0.20, 0.25, 0.20, 0.15, 0.10, 0.10])
+STRATA = len(EDGES)
+TOLERANCE = 1e-9
+"""Scores closer than this are the same score."""
+
+_NODES, _NODE_WEIGHTS = np.polynomial.hermite_e.hermegauss(15)
+_LOG_NODE_WEIGHTS = np.log(_NODE_WEIGHTS / _NODE_WEIGHTS.sum())
+_EXCESS_PRIOR = 1.0
+_LEAST_CV2 = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What has been learnt of rare failures.
+
+    ``member`` [examples, strata] 0/1; ``bar`` [examples], a score below it is a failure; ``failures`` and
+    ``answers`` [strata], a and b; ``excess`` and ``scale`` estimate the run-level variance of g.
+    """
+
+    member: FloatArray
+    bar: FloatArray
+    failures: FloatArray
+    answers: FloatArray
+    excess: float = 0.0
+    scale: float = 0.0
+
+    @property
+    def cv2(self) -> float:
+        """The squared coefficient of variation of the run-level multiplier g."""
+        return max(self.excess, 0.0) / (self.scale + _EXCESS_PRIOR) + _LEAST_CV2
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """A fitted state, and which examples' past failures were left out into which stratum.
+
+    ``returning`` [examples, strata] 0/1; ``left_out`` [examples]: a past score below it was such a failure.
+    """
+
+    state: Counts
+    returning: FloatArray
+    left_out: FloatArray
+
+
+def fit_binary(wrong: FloatArray, answers: FloatArray, previous: Counts | None) -> Fit:
+    """Strata for right/wrong scores from past failures and answers, both [examples].
+
+    The excess of ``previous`` is kept: how restless the server is does not depend on the strata.
+    """
+    member, back = np.zeros((len(wrong), STRATA)), np.zeros((len(wrong), STRATA))
+    failures, exposure = np.ones(STRATA), np.zeros(STRATA)
+    below = np.full(len(wrong), -1.0)
+    for k, edge in enumerate(EDGES):
+        top = np.floor(edge * answers)
+        seen = answers > 0
+        inside = seen & (wrong > below) & (wrong <= top)
+        returning = seen & (wrong - 1 > below) & (wrong - 1 <= top) & (wrong > 0)
+        member[:, k], back[:, k] = inside, returning
+        failures[k] += wrong[returning].sum()
+        exposure[k] = answers[inside].sum()
+        below = np.maximum(below, top)
+    bar = np.full(len(wrong), 1.0 - TOLERANCE)
+    return Fit(_keep(Counts(member, bar, failures, np.maximum(exposure, 1.0)), previous), back, bar)
+
+
+def fit_graded(low: FloatArray, second: FloatArray, answers: FloatArray, previous: Counts | None) -> Fit:
+    """One stratum for graded scores; ``low`` and ``second`` are the two least past scores [examples]."""
+    member, back = np.zeros((len(low), STRATA)), np.zeros((len(low), STRATA))
+    seen = answers > 0
+    member[:, 0], back[:, 0] = seen, seen & (second > low + TOLERANCE)
+    failures, exposure = np.ones(STRATA), np.ones(STRATA)
+    failures[0] += float(back[:, 0].sum())
+    exposure[0] = max(float(answers.sum()), 1.0)
+    state = _keep(Counts(member, np.where(seen, low - TOLERANCE, -np.inf), failures, exposure), previous)
+    return Fit(state, back, np.where(seen, low + TOLERANCE, -np.inf))
+
+
+def _keep(fitted: Counts, previous: Counts | None) -> Counts:
+    return fitted if previous is None else replace(fitted, excess=previous.excess, scale=previous.scale)
+
+
+def settle(fit: Fit, scores: FloatArray, answered: BoolArray) -> Counts:
+    """The fitted state with its run-level scatter estimated from the rows [runs, examples] it was fitted on.
+
+    Each past failure counts where it would have stood had it been left out, so that choosing
+    examples for having failed rarely does not hide the scatter.
+    """
+    x = ((scores < fit.left_out) & answered).astype(float) @ fit.returning
+    m = answered.astype(float) @ fit.state.member
+    state = fit.state
+    for row, exposure in zip(x, m, strict=True):
+        state = _scatter(state, row, exposure)
+    return state
+
+
+def count(state: Counts, scores: FloatArray, answered: BoolArray) -> tuple[FloatArray, FloatArray]:
+    """Failures and answers per stratum: scores, answered are [runs, examples]; both out [runs, strata]."""
+    failed = (scores < state.bar) & answered
+    return failed.astype(float) @ state.member, answered.astype(float) @ state.member
+
+
+def log_bets(state: Counts, x: FloatArray, m: FloatArray) -> FloatArray:
+    """Log e [gammas] of one run with x failures out of m answers, both [strata]."""
+    a, b = state.failures, state.answers
+    sigma2 = math.log1p(state.cv2)
+    g = np.exp(math.sqrt(sigma2) * _NODES - 0.5 * sigma2)
+    rate0 = m * g[:, None]
+    rates = np.concatenate([rate0[None], rate0[None] + GAMMAS[:, None, None] * (m * b / a)])
+    grown = rates + b
+    with np.errstate(divide="ignore", invalid="ignore"):
+        log_p = (-a * np.log(grown) + np.where(x > 0, x * (np.log(rates) - np.log(grown)), 0.0)).sum(-1)
+    log_p = np.logaddexp.reduce(log_p + _LOG_NODE_WEIGHTS, axis=1)
+    out: FloatArray = log_p[1:] - log_p[0]
+    return out
+
+
+def learn(state: Counts, x: FloatArray, m: FloatArray) -> Counts:
+    """The state after a run with x failures out of m answers, both [strata]."""
+    return replace(_scatter(state, x, m), failures=state.failures + x, answers=state.answers + m)
+
+
+def _scatter(state: Counts, x: FloatArray, m: FloatArray) -> Counts:
+    expected = m * state.failures / state.answers
+    total = float(expected.sum())
+    own = total + float((expected * m / state.answers).sum())
+    return replace(
+        state, excess=state.excess + (float(x.sum()) - total) ** 2 - own, scale=state.scale + total**2
+    )

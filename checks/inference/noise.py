@@ -1,0 +1,174 @@
+"""How surprising is this run's mean, given what this endpoint's noise has looked like?
+
+Null hypothesis: the run statistic y (the residual sum in units of its expected standard deviation) goes on
+as one of four noise models says. They run side by side as recursive ridge regressions of y on
+
+    constant | + lag 1 and ewma(.75) | + sin and cos of 24 h and of 12 h | all of these
+
+with prior weights .6, .1, .2, .1 and prior coefficient sd .3 (lag, ewma: deviations from the running mean) and
+.5 (cycles). Model m predicts y by a Student t with df = 3 + N, scale ``s^2 (1 + x'Px)``,
+``s^2 = (4 + SS) / (3 + N)``; its t becomes a z by Wallace's formula. The weights follow Bayes' rule on the
+predictive density with a fixed share of 1e-4 (Herbster and Warmuth 1998). A bet on a downward shift of
+theta sd shares the mixture in numerator and denominator::
+
+    e_theta = sum_m w_m(given y) exp(theta z_m - theta^2 / 2)
+
+so its mean under the mixture is 1. z is positive when the run is *worse*.
+
+A deviation from the textbook: an innovation beyond 4 sd is learnt as if it were 4 sd. A broken run then
+does not teach the model that such runs are ordinary before the next one can confirm it.
+
+All S streams of a group are updated at once; arrays are [S, models, features].
+
+References: Wallace (1959) for the t to normal map; Brown, Durbin, Evans (1975) for recursive residuals.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from checks.types import FloatArray
+
+MODELS = 4
+FEATURES = 7  # constant, lag, ewma, sin 24 h, cos 24 h, sin 12 h, cos 12 h
+PRIOR_WEIGHTS = np.array([0.6, 0.1, 0.2, 0.1])
+SHARE = 1e-4
+EWMA_KEEP = 0.75
+WINSOR = 4.0
+THETAS = np.array([0.25, 0.5, 1.0, 2.0, 4.0])
+THETA_WEIGHTS = np.array([0.1, 0.3, 0.3, 0.2, 0.1])
+
+_LAG, _CYCLE = slice(1, 3), slice(3, 7)
+_PRIOR_SS, _PRIOR_DF = 4.0, 3.0
+_CONSTANT_VARIANCE = 1e4
+
+
+@dataclass(frozen=True, slots=True)
+class Noise:
+    """What has been learnt of S streams' noise after ``runs`` runs.
+
+    ``coef`` [S, M, F]; ``cov`` [S, M, F, F], in units of the noise variance; ``ss`` [S, M], the sum of
+    squared standardised innovations; ``log_w`` [S, M]; ``last``, ``ewma``, ``mean`` [S].
+    """
+
+    runs: int
+    coef: FloatArray
+    cov: FloatArray
+    ss: FloatArray
+    log_w: FloatArray
+    last: FloatArray
+    ewma: FloatArray
+    mean: FloatArray
+
+
+def initial(streams: int) -> Noise:
+    """Nothing learnt yet, for S streams."""
+    variance = np.zeros((MODELS, FEATURES))
+    variance[:, 0] = _CONSTANT_VARIANCE
+    variance[1::2, _LAG] = 0.3**2
+    variance[2:, _CYCLE] = 0.5**2
+    cov = np.zeros((streams, MODELS, FEATURES, FEATURES))
+    cov[:] = variance[:, :, None] * np.eye(FEATURES)
+    return Noise(
+        runs=0,
+        coef=np.zeros((streams, MODELS, FEATURES)),
+        cov=cov,
+        ss=np.zeros((streams, MODELS)),
+        log_w=np.tile(np.log(PRIOR_WEIGHTS), (streams, 1)),
+        last=np.zeros(streams),
+        ewma=np.zeros(streams),
+        mean=np.zeros(streams),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What the models say of one run before it is learnt; all [S, M] but ``x`` [S, F]."""
+
+    x: FloatArray
+    gain: FloatArray
+    spread: FloatArray
+    error: FloatArray
+    scale: FloatArray
+    df: float
+    log_w: FloatArray
+
+
+def predict(state: Noise, y: FloatArray, at_h: float) -> Prediction:
+    """Each model's prediction error for y [S] at the time ``at_h`` (hours), and the weights given y."""
+    x = np.empty((len(y), FEATURES))
+    x[:, 0] = 1.0
+    x[:, 1] = state.last - state.mean
+    x[:, 2] = state.ewma - state.mean
+    day = math.tau * at_h / 24.0
+    x[:, 3:] = (math.sin(day), math.cos(day), math.sin(2 * day), math.cos(2 * day))
+    gain = (state.cov @ x[:, None, :, None])[..., 0]
+    spread = 1.0 + (gain * x[:, None, :]).sum(-1)
+    error = y[:, None] - (state.coef * x[:, None, :]).sum(-1)
+    df = _PRIOR_DF + state.runs
+    scale = np.sqrt(spread * (_PRIOR_SS + state.ss) / df)
+    log_density = -np.log(scale) - 0.5 * (df + 1.0) * np.log1p((error / scale) ** 2 / df)
+    log_w = state.log_w + log_density
+    log_w = log_w - np.logaddexp.reduce(log_w, axis=1, keepdims=True)
+    return Prediction(x, gain, spread, error, scale, df, log_w)
+
+
+def z_values(prediction: Prediction, margin: FloatArray) -> FloatArray:
+    """Z [S, M], positive when worse, after granting a drop of ``margin`` [S] in units of y."""
+    t = -(prediction.error + margin[:, None]) / prediction.scale
+    df = prediction.df
+    factor = (8.0 * df + 1.0) / (8.0 * df + 3.0)
+    z: FloatArray = np.sign(t) * factor * np.sqrt(df * np.log1p(t * t / df))
+    return z
+
+
+def log_bets(z: FloatArray, log_w: FloatArray) -> FloatArray:
+    """Log e [S, bets] of the mixture bets on a shift of theta: z, log_w are [S, M]."""
+    grown = log_w[:, :, None] + z[:, :, None] * THETAS - 0.5 * THETAS**2
+    top = grown.max(axis=1, keepdims=True)
+    out: FloatArray = (top + np.log(np.exp(grown - top).sum(axis=1, keepdims=True)))[:, 0, :]
+    return out
+
+
+def learn(state: Noise, prediction: Prediction, y: FloatArray) -> Noise:
+    """The state after the run has been taken in; innovations beyond 4 sd count as 4 sd."""
+    limit = WINSOR * prediction.scale if state.runs >= 1 else np.inf
+    error = np.clip(prediction.error, -limit, limit)
+    weights = np.exp(prediction.log_w) * (1.0 - SHARE) + SHARE * PRIOR_WEIGHTS
+    runs = state.runs + 1
+    taken = y - prediction.error[:, 0] + error[:, 0]
+    return Noise(
+        runs=runs,
+        coef=state.coef + prediction.gain * (error / prediction.spread)[..., None],
+        cov=state.cov
+        - prediction.gain[..., :, None] * (prediction.gain / prediction.spread[..., None])[..., None, :],
+        ss=state.ss + error**2 / prediction.spread,
+        log_w=np.log(weights),
+        last=taken,
+        ewma=EWMA_KEEP * state.ewma + (1.0 - EWMA_KEEP) * taken if state.runs else taken.copy(),
+        mean=state.mean + (taken - state.mean) / runs,
+    )
+
+
+def rescale(state: Noise, shift: FloatArray, ratio: FloatArray) -> Noise:
+    """The state that the same runs would have left, had y been ``ratio * (y + shift)``; both [S].
+
+    Used when the reference rates are fitted anew: the run statistic changes by a known line, so
+    nothing has to be replayed. Exact but for the priors, which keep their scale.
+    """
+    scale = np.ones((len(ratio), 1, FEATURES))
+    scale[:, 0, _LAG] = (1.0 / ratio)[:, None]
+    coef = state.coef * ratio[:, None, None] * scale
+    coef[..., 0] += (ratio * shift)[:, None]
+    return replace(
+        state,
+        coef=coef,
+        cov=state.cov * scale[..., :, None] * scale[..., None, :],
+        ss=state.ss * ratio[:, None] ** 2,
+        last=ratio * (state.last + shift),
+        ewma=ratio * (state.ewma + shift),
+        mean=ratio * (state.mean + shift),
+    )

@@ -1,0 +1,36 @@
+"""Since when? The Shiryaev-Roberts terms are a posterior over the start of the change.
+
+``M = sum over starts nu of dt_nu sum_j w_j exp(sum of log e_j from nu on)``; each start's share of M is its
+posterior probability under a flat prior in time. The onset is the most probable start; the 90% set
+holds the most probable starts that together reach .9.
+
+Not to be used before a page: the shares say when, given that there was a change, not whether.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from checks.types import FloatArray
+
+
+def posterior(log_e: FloatArray, dt_h: FloatArray, weights: FloatArray) -> FloatArray:
+    """Probability of each start, [runs], oldest first.
+
+    Args:
+        log_e: float [runs, bets], as counted by the clock (capped), since its last restart.
+        dt_h: float [runs], hours before each run.
+        weights: float [bets].
+    """
+    later = np.cumsum(log_e[::-1], axis=0)[::-1] + np.log(weights)
+    log_terms = np.logaddexp.reduce(later, axis=1) + np.log(np.maximum(dt_h, 1e-12))
+    terms = np.exp(log_terms - log_terms.max())
+    share: FloatArray = terms / terms.sum()
+    return share
+
+
+def credible(probability: FloatArray, level: float = 0.9) -> list[int]:
+    """The positions of the smallest set of starts that reaches ``level``, oldest first."""
+    order = np.argsort(-probability, kind="stable")
+    size = int(np.searchsorted(np.cumsum(probability[order]), level - 1e-12)) + 1
+    return sorted(int(i) for i in order[:size])

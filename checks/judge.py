@@ -1,0 +1,159 @@
+"""What is the verdict? Judging is a fold over a target's runs: one state, one measurement, one judgement.
+
+``initial`` and ``judge`` are used by live runs, by ``backtest``, by ``explain`` and by pages alike, so that they
+cannot disagree. ``dump`` and ``load`` keep a state as a shortcut; whatever they keep can be computed again
+by folding history from its start.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import pkgutil
+from dataclasses import dataclass, replace
+from functools import cache
+from importlib.metadata import entry_points
+from typing import Any
+
+import numpy as np
+
+import checks
+from checks.base import Answer, Check
+from checks.inference import packing
+from checks.types import Finding, Measurement, Subject, Verdict
+
+VERSION = 1
+"""Of the kept state; a state of another version is computed anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """Each check's state by name. ``runs`` counts runs folded, ``last_run`` is the id of the newest.
+
+    ``about`` is the fingerprint of the subject that was judged: with another one, history is folded anew.
+    """
+
+    checks: dict[str, Any]
+    about: str
+    runs: int = 0
+    last_run: int = 0
+    version: int = VERSION
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """The verdict on one run. ``suspect`` asks for a confirmation replay."""
+
+    verdict: Verdict
+    reason: str | None
+    findings: tuple[Finding, ...]
+    suspect: bool
+    standing: bool
+    onset_run: int | None
+
+
+@cache
+def all_checks() -> dict[str, Check]:
+    """Every check by name: the modules of this folder that define ``CHECK``, and entry points."""
+    found: dict[str, Check] = {}
+    for module in sorted(m.name for m in pkgutil.iter_modules(checks.__path__) if not m.ispkg):
+        check = getattr(importlib.import_module(f"checks.{module}"), "CHECK", None)
+        if check is not None:
+            found[check.name] = check
+    for entry in entry_points(group="goldwatch.checks"):
+        found[entry.name] = entry.load()
+    return found
+
+
+def initial(subject: Subject) -> State:
+    """Before the first run."""
+    states = {name: check.initial(subject) for name, check in all_checks().items()}
+    return State({name: state for name, state in states.items() if state is not None}, fingerprint(subject))
+
+
+def fingerprint(subject: Subject) -> str:
+    """A digest of what is judged: a kept state serves only the subject that it was made for."""
+    digest = hashlib.sha256()
+    plain = (subject.examples, subject.scorers, sorted(subject.floors.items()), subject.baseline_runs)
+    digest.update(repr((VERSION, *plain, subject.min_answered, sorted(subject.slices))).encode())
+    for name in sorted(subject.slices):
+        digest.update(np.packbits(subject.slices[name]).tobytes())
+    digest.update(b"" if subject.groups is None else subject.groups.tobytes())
+    return digest.hexdigest()[:32]
+
+
+def judge(subject: Subject, state: State, run: Measurement) -> tuple[State, Judgement]:
+    """Take in one run, oldest first: the new state and the verdict.
+
+    A run with too few answers, or that no scorer could score, is inconclusive: it changes no state.
+    """
+    active = {name: all_checks()[name] for name in state.checks}
+    if not _measured(subject, run):
+        answers = {name: check.unmeasured(subject, state.checks[name], run) for name, check in active.items()}
+        return replace(state, runs=state.runs + 1, last_run=run.run), _verdict(answers, measured=False)
+    whole = sum(check.weight for check in active.values()) or 1.0
+    standing = any(
+        check.unmeasured(subject, state.checks[name], run).standing for name, check in active.items()
+    )
+    after: dict[str, Any] = {}
+    answers = {}
+    for name, check in active.items():
+        after[name], answers[name] = check.update(
+            subject, state.checks[name], run, share=check.weight / whole, learn=not standing
+        )
+    return State(after, state.about, state.runs + 1, run.run), _verdict(answers, measured=True)
+
+
+def _measured(subject: Subject, run: Measurement) -> bool:
+    if not run.measured or float(run.answered.mean()) < subject.min_answered:
+        return False
+    return any(bool((~np.isnan(row)).any()) for row in run.scores.values())
+
+
+def _verdict(answers: dict[str, Answer], *, measured: bool) -> Judgement:
+    findings = tuple(f for answer in answers.values() for f in answer.findings)
+    standing = any(a.standing for a in answers.values())
+    suspect = any(a.suspect for a in answers.values())
+    onsets = [a.onset_run for a in answers.values() if a.standing and a.onset_run is not None]
+    present = {f.verdict for f in findings}
+    verdict = Verdict.OK
+    if not measured:
+        verdict = Verdict.INCONCLUSIVE
+    elif standing or Verdict.REGRESSED in present:
+        verdict = Verdict.REGRESSED
+    elif suspect:
+        verdict = Verdict.SUSPECT
+    elif Verdict.LEARNING in present:
+        verdict = Verdict.LEARNING
+    elif Verdict.IMPROVED in present:
+        verdict = Verdict.IMPROVED
+    reason = _reason(verdict, findings)
+    return Judgement(verdict, reason, findings, suspect, standing, min(onsets, default=None))
+
+
+def _reason(verdict: Verdict, findings: tuple[Finding, ...]) -> str | None:
+    telling = [f for f in findings if f.verdict is verdict and f.reason]
+    if verdict is Verdict.OK or not telling:
+        return None
+    if verdict is Verdict.INCONCLUSIVE:
+        telling = [f for f in telling if f.check == "availability"] or telling
+    worst = max(telling, key=lambda f: f.evidence or 0.0)
+    subject = " ".join(
+        p for p in (worst.scorer or worst.check, worst.slice if worst.slice != "all" else "") if p
+    )
+    return f"{subject}: {worst.reason}"
+
+
+def dump(state: State) -> bytes:
+    """The state as bytes."""
+    return packing.pack(state)
+
+
+def load(data: bytes) -> State | None:
+    """A kept state, or None if it is of another version and history must be folded anew."""
+    types = {State, *(t for check in all_checks().values() for t in check.state_types)}
+    try:
+        state = packing.unpack(data, types)
+    except ValueError:
+        return None
+    return state if isinstance(state, State) and state.version == VERSION else None

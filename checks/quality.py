@@ -1,0 +1,252 @@
+"""Did a score drop, or rise? Every scorer, over all examples and over every slice.
+
+Each scorer is a group of streams (``inference/group.py``) with its part of the budget; a second group over
+the mirrored scores (1 - x) looks for improvements, which are reported and never page. The baseline is the mean of each
+example over the first measured runs; effects are current minus baseline over the examples that both know, with
+an interval by examples, clustered where they carry a group.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from checks.base import SECONDS_PER_HOUR, Answer, mean
+from checks.inference import counts, group, noise
+from checks.inference.paired import paired_interval
+from checks.types import ALL, Finding, FloatArray, Measurement, Subject, Verdict
+
+REMEMBERED = 4 * group.REMEMBERED
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """One scorer's state: drops, rises, the baseline's sums, and the ids of the runs seen, newest last."""
+
+    down: group.State
+    up: group.State
+    total: FloatArray
+    answers: FloatArray
+    runs: np.ndarray
+    baseline_runs: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """The state of every scorer, by name."""
+
+    scorers: dict[str, Watched]
+
+
+class Quality:
+    """Null hypothesis: the endpoint answers this golden set as well as it did during its baseline."""
+
+    name = "quality"
+    weight = 8.0
+    state_types = (
+        State,
+        Watched,
+        group.State,
+        group.Fitted,
+        group.Page,
+        noise.Noise,
+        counts.Counts,
+    )
+
+    def initial(self, subject: Subject) -> State:
+        """One group of streams per scorer."""
+        fresh = group.initial(plan_for(subject, 0))
+        zeros = np.zeros(subject.examples)
+        watched = Watched(fresh, fresh, zeros, zeros, np.zeros(0, dtype=np.int64))
+        return State(dict.fromkeys(subject.scorers, watched))
+
+    def update(
+        self, subject: Subject, state: State, run: Measurement, *, share: float, learn: bool
+    ) -> tuple[State, Answer]:
+        """Judge every scorer; see :class:`checks.base.Check`."""
+        after: dict[str, Watched] = {}
+        findings: list[Finding] = []
+        suspect, onsets = False, []
+        for key, scorer in enumerate(subject.scorers):
+            threshold_h = run.period_h / (run.share * share / len(subject.scorers))
+            watched, capped, parts = _advance(
+                subject, key, state.scorers[scorer], run, run.scores[scorer], threshold_h, learn=learn
+            )
+            after[scorer] = watched
+            suspect = suspect or (capped and watched.down.page is None)
+            if watched.down.page is not None:
+                onsets.append(onset_of(watched))
+            findings += _findings(subject, key, scorer, watched, run.scores[scorer], capped, parts)
+        known = [o for o in onsets if o is not None]
+        answer = Answer(tuple(findings), suspect, bool(onsets), min(known, default=None))
+        return State(after), answer
+
+    def unmeasured(self, subject: Subject, state: State, run: Measurement) -> Answer:
+        """Inconclusive for every subject; what stands goes on standing."""
+        del run
+        findings, onsets = [], []
+        for scorer in subject.scorers:
+            watched = state.scorers[scorer]
+            page = watched.down.page
+            if page is not None:
+                onsets.append(onset_of(watched))
+            reason = "not measured" if page is None else "not measured; the regression stands"
+            findings.append(
+                Finding(
+                    self.name,
+                    scorer,
+                    ALL,
+                    Verdict.INCONCLUSIVE,
+                    page.evidence if page else None,
+                    reason=reason,
+                )
+            )
+        known = [o for o in onsets if o is not None]
+        return Answer(tuple(findings), False, bool(onsets), min(known, default=None))
+
+
+CHECK = Quality()
+
+
+def plan_for(subject: Subject, key: int) -> group.Plan:
+    """The group of one scorer of a subject: all examples, then every slice that is a proper part of them."""
+    slices = {name: mask for name, mask in subject.slices.items() if 0 < mask.sum() < subject.examples}
+    everything = np.ones((1, subject.examples), dtype=bool)
+    return group.Plan(
+        masks=np.vstack([everything, *[mask[None] for mask in slices.values()]]),
+        names=(ALL, *slices),
+        baseline_runs=subject.baseline_runs,
+        key=key,
+    )
+
+
+def onset_of(watched: Watched) -> int | None:
+    """The id of the first bad run of a standing drop."""
+    page = watched.down.page
+    if page is None:
+        return None
+    back = watched.down.seen - page.onset
+    return int(watched.runs[-back]) if back <= len(watched.runs) else None
+
+
+def _advance(
+    subject: Subject,
+    key: int,
+    watched: Watched,
+    run: Measurement,
+    row: FloatArray,
+    threshold_h: float,
+    *,
+    learn: bool,
+) -> tuple[Watched, bool, FloatArray]:
+    plan = plan_for(subject, key)
+    hours, threshold = np.array([run.started_at / SECONDS_PER_HOUR]), np.array([threshold_h])
+    learning = watched.down.learning
+    down, trace = group.advance(plan, watched.down, row[None], hours, threshold, learn=learn)
+    up, _ = group.advance(
+        replace(plan, key=key + len(subject.scorers)),
+        watched.up,
+        1.0 - row[None],
+        hours,
+        threshold,
+        learn=learn and down.page is None,
+    )
+    known = ~np.isnan(row)
+    if not known.any():
+        return watched, False, trace.parts[0]
+    watched = replace(watched, down=down, up=up, runs=np.append(watched.runs, run.run)[-REMEMBERED:])
+    if learning and learn:
+        watched = replace(
+            watched,
+            total=watched.total + np.where(known, row, 0.0),
+            answers=watched.answers + known,
+            baseline_runs=watched.baseline_runs + 1,
+        )
+    return watched, bool(trace.capped[0]), trace.parts[0]
+
+
+def _findings(
+    subject: Subject,
+    key: int,
+    scorer: str,
+    watched: Watched,
+    row: FloatArray,
+    capped: bool,
+    parts: FloatArray,
+) -> list[Finding]:
+    names = plan_for(subject, key).names
+    masks = {ALL: np.ones(subject.examples, dtype=bool), **subject.slices}
+    if not (~np.isnan(row)).any():
+        reason = "nothing could be scored"
+        return [Finding("quality", scorer, name, Verdict.INCONCLUSIVE, reason=reason) for name in masks]
+    if watched.baseline_runs < subject.baseline_runs or watched.down.learning:
+        reason = f"learning: {watched.baseline_runs} of {subject.baseline_runs} baseline runs"
+        return [
+            Finding("quality", scorer, name, Verdict.LEARNING, current=mean(row[mask]), reason=reason)
+            for name, mask in masks.items()
+        ]
+    found = []
+    for name, mask in masks.items():
+        at = names.index(name) if name in names else 0
+        evidence = float(parts[at] + (parts[-1] if at == 0 else 0.0))
+        found.append(_finding(subject, scorer, name, mask, watched, row, capped, evidence))
+    return found
+
+
+def _finding(
+    subject: Subject,
+    scorer: str,
+    name: str,
+    mask: np.ndarray,
+    watched: Watched,
+    row: FloatArray,
+    capped: bool,
+    evidence: float,
+) -> Finding:
+    with np.errstate(invalid="ignore"):
+        before = np.where(watched.answers > 0, watched.total / np.maximum(watched.answers, 1.0), np.nan)
+    pairs = mask & ~np.isnan(row) & ~np.isnan(before)
+    if not pairs.any():
+        return Finding("quality", scorer, name, Verdict.INCONCLUSIVE, reason="no example to compare")
+    difference = row[pairs] - before[pairs]
+    groups = subject.groups[pairs] if subject.groups is not None else None
+    low, high = paired_interval(difference, groups)
+    effect = float(difference.mean())
+    page = watched.down.page
+    verdict, onset, reason = Verdict.OK, None, None
+    if page is not None:
+        leads = page.stream == name
+        falls = high < 0.0 and (
+            name == ALL or evidence >= 0.05 or effect <= -abs(page_effect(watched, page)) / 2
+        )
+        if leads or falls:
+            verdict, onset = Verdict.REGRESSED, onset_of(watched)
+            evidence = max(page.evidence, 1.0) if leads else evidence
+            reason = f"since run {onset}" if onset is not None else "since before the runs remembered"
+            if high >= 0.0:
+                reason += "; today's run alone does not show it"
+    elif capped and name == ALL:
+        verdict, reason = Verdict.SUSPECT, "one bad run; a second must agree before anyone is paged"
+    elif watched.up.page is not None and low > 0.0:
+        verdict, reason = Verdict.IMPROVED, "better than the baseline"
+    return Finding(
+        "quality",
+        scorer,
+        name,
+        verdict,
+        evidence=evidence,
+        effect=effect,
+        interval=(float(low), float(high)),
+        baseline=float(before[pairs].mean()),
+        current=float(row[pairs].mean()),
+        onset_run=onset,
+        reason=reason,
+    )
+
+
+def page_effect(watched: Watched, page: group.Page) -> float:
+    """The size of a standing drop over the whole set, on the score's scale: its shift in units of one run's noise."""
+    fitted = watched.down.fitted
+    assert fitted is not None  # noqa: S101  # a page stands on a fitted reference
+    return page.shift * float(fitted.unit[0]) / len(watched.total)

@@ -1,0 +1,250 @@
+"""What follows from a run's answers? Score, judge, alert, and close the run in one transaction."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from checks import judge
+from checks.quality import State as QualityState
+from checks.types import Measurement, Response, Served, Subject, Verdict
+from service import evidence, history
+from service.alerting import (
+    AlertKind,
+    AlertPolicy,
+    AlertState,
+    Notification,
+    Outcome,
+    Transition,
+    transitions,
+)
+from service.message import Evidence, body, outbox
+from service.records import Golden, Requests, RunRecord
+from service.scoring import Scored, score_run
+
+if TYPE_CHECKING:
+    from service.config import Config, Target
+    from service.endpoints import Price
+    from service.store import Store
+
+_LOOK_BACK = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A finished run as the store has it, and the judgement that it was closed with."""
+
+    run: RunRecord
+    judgement: judge.Judgement
+
+
+def conclude(
+    store: Store,
+    config: Config,
+    target: Target,
+    golden: Golden,
+    run_id: int,
+    *,
+    served: Served | None,
+    trouble: str | None,
+    owner: str | None,
+    clock: Callable[[], float],
+) -> Finished:
+    """Close a running run with everything that follows from the responses that were saved.
+
+    Args:
+        store: where the run is.
+        config: who is told.
+        target: the run's target.
+        golden: the golden set that was replayed.
+        run_id: the run.
+        served: what the server said it is.
+        trouble: why the run may not be judged (interrupted, the store failed), or None.
+        owner: who holds the run's lease.
+        clock: tells seconds since 1970.
+
+    Raises:
+        NotRunningError: the run was closed or taken over by somebody else.
+    """
+    record = _record(store, run_id)
+    responses = store.responses(run_id)
+    scored = score_run(golden.examples, target.scorers, responses)
+    about = subject_of(store, target, golden)
+    before = history.state_before(store, target.name, record.segment, about)
+    after, judged = judge.judge(about, before, _measurement(record, scored, measured=trouble is None))
+    if trouble is not None:
+        judged = replace(judged, reason=trouble)
+    transition = _transition(store, config, target, record, judged, clock())
+    messages = _messages(
+        store, config, target, golden, record, scored, judged, transition, responses, clock()
+    )
+    answered = int(scored.answered.sum())
+    asked = len({r.example_id for r in responses})
+    tokens = _tokens(responses)
+    store.finish_run(
+        run_id,
+        verdict=judged.verdict,
+        reason=judged.reason,
+        measured=judged.verdict is not Verdict.INCONCLUSIVE,
+        requests=Requests(answered, asked - answered, sum(max(r.attempts - 1, 0) for r in responses)),
+        input_tokens=tokens[0],
+        output_tokens=tokens[1],
+        cost_usd=cost_usd(target.endpoint.price, *tokens),
+        served=_served(served, responses),
+        summaries=scored.summaries,
+        findings=judged.findings,
+        vectors=scored.vectors,
+        answered=scored.answered,
+        latency_s=scored.latency_s,
+        now=clock(),
+        snapshot=judge.dump(after),
+        alerts=transition.alerts,
+        outbox=messages,
+        owner=owner,
+    )
+    pin_when_complete(store, target.name, about.baseline_runs, after)
+    return Finished(_record(store, run_id), judged)
+
+
+def subject_of(store: Store, target: Target, golden: Golden) -> Subject:
+    """What is judged; a pinned baseline keeps its own number of runs, whatever the configuration says now."""
+    baseline = store.baseline(target.name)
+    pinned = len(baseline.runs) if baseline is not None and baseline.runs else target.baseline.runs
+    return history.subject(
+        golden.examples, target.scorers, baseline_runs=pinned, min_answered=target.min_answered
+    )
+
+
+def pin_when_complete(store: Store, target: str, needed: int, state: judge.State) -> None:
+    """Pin the runs that completed the baseline; nothing is done before, and nothing twice."""
+    baseline = store.baseline(target)
+    quality = state.checks.get("quality")
+    if baseline is None or baseline.runs or not isinstance(quality, QualityState):
+        return
+    watched = next(iter(quality.scorers.values()))
+    if watched.baseline_runs >= needed:
+        store.pin_baseline(baseline.id, [int(r) for r in watched.runs[:needed]])
+
+
+def cost_usd(price: Price | None, input_tokens: int | None, output_tokens: int | None) -> float | None:
+    """What the tokens cost, US dollars; None where the price or the counts are unknown."""
+    if price is None or (input_tokens is None and output_tokens is None):
+        return None
+    return ((input_tokens or 0) * price.input_per_mtok + (output_tokens or 0) * price.output_per_mtok) / 1e6
+
+
+def _record(store: Store, run_id: int) -> RunRecord:
+    record = store.run(run_id)
+    if record is None:
+        raise RuntimeError(f"run {run_id} is gone from the store")
+    return record
+
+
+def _measurement(record: RunRecord, scored: Scored, *, measured: bool) -> Measurement:
+    return Measurement(
+        run=record.id,
+        started_at=record.started_at,
+        measured=measured,
+        scores={v.scorer: v.values for v in scored.vectors},
+        answered=scored.answered,
+        latency_s=scored.latency_s,
+        share=record.share,
+        period_h=record.period_h,
+    )
+
+
+def _transition(
+    store: Store, config: Config, target: Target, record: RunRecord, judged: judge.Judgement, now: float
+) -> Transition:
+    dark, last_measured_at = 0, None
+    if judged.verdict is Verdict.INCONCLUSIVE:
+        dark = 1
+        for run in store.runs(target.name, limit=_LOOK_BACK, before=record.id):
+            if run.measured:
+                last_measured_at = run.started_at
+                break
+            dark += 1
+    outcome = Outcome(
+        target=target.name,
+        run=record.id,
+        started_at=record.started_at,
+        verdict=judged.verdict,
+        findings=judged.findings,
+        severity=target.severity,
+        labels=target.labels,
+        onset_run=judged.onset_run,
+        unmeasured_runs=dark,
+        last_measured_at=last_measured_at,
+        interval_s=target.schedule.every_s,
+    )
+    policy = AlertPolicy(
+        repeat_every_s=config.alerting.repeat_every_s,
+        outage_after=config.alerting.outage_after,
+        notify=config.alerting.owner == "goldwatch",
+    )
+    return transitions(store.alerts(target.name, AlertState.FIRING), outcome, now, policy)
+
+
+def _messages(
+    store: Store,
+    config: Config,
+    target: Target,
+    golden: Golden,
+    record: RunRecord,
+    scored: Scored,
+    judged: judge.Judgement,
+    transition: Transition,
+    responses: Sequence[Response],
+    now: float,
+) -> tuple[Notification, ...]:
+    if not transition.messages:
+        return ()
+    failures: Mapping[str, int] = Counter(str(r.error.kind) for r in responses if r.error is not None)
+    onset = store.run(judged.onset_run) if judged.onset_run is not None else None
+    facts = Evidence(
+        answered=int(scored.answered.sum()),
+        asked=len(golden.examples),
+        started_at=record.started_at,
+        onset_at=onset.started_at if onset is not None else None,
+        reason=judged.reason,
+        failures=failures,
+    )
+    if any(notice.alert.kind is AlertKind.REGRESSION for notice in transition.messages):
+        found = evidence.broken(
+            store,
+            record.id,
+            target.name,
+            golden,
+            store.baseline(target.name),
+            vectors=scored.vectors,
+            onset=judged.onset_run,
+            limit=5,
+        )
+        facts = replace(facts, examples=found.broke, broke=found.broke_count, fixed=found.fixed_count)
+    bodies = {
+        notice.alert.kind: body(notice.event, notice.alert, facts, external_url=config.web.external_url)
+        for notice in transition.messages
+    }
+    names = [notifier.name for notifier in config.notifiers_of(target)]
+    return outbox(transition.messages, bodies, names, now)
+
+
+def _tokens(responses: Sequence[Response]) -> tuple[int | None, int | None]:
+    inputs = [r.input_tokens for r in responses if r.input_tokens is not None]
+    outputs = [r.output_tokens for r in responses if r.output_tokens is not None]
+    return sum(inputs) if inputs else None, sum(outputs) if outputs else None
+
+
+def _served(said: Served | None, responses: Sequence[Response]) -> Served | None:
+    """What the server's own pages say, completed by what its answers say most often."""
+    models = Counter(r.served_model for r in responses if r.served_model)
+    fingerprints = Counter(r.fingerprint for r in responses if r.fingerprint)
+    known = said or Served()
+    completed = replace(
+        known,
+        model=models.most_common(1)[0][0] if models else known.model,
+        fingerprint=fingerprints.most_common(1)[0][0] if fingerprints else known.fingerprint,
+    )
+    return None if completed == Served() else completed

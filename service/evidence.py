@@ -1,0 +1,121 @@
+"""Which examples broke, and what did the model use to say? The facts that a page shows beside the numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from checks.types import Example, FloatArray, Response, Verdict
+from service.message import BrokenExample
+from service.records import BaselineRecord, Golden, RunRecord, ScoreVector
+
+HALF = 0.5
+"""An example broke if its score fell by at least so much; where none did, those that fell furthest are shown."""
+
+
+class Reader(Protocol):
+    """What is read from the store."""
+
+    def vectors(self, run_id: int) -> list[ScoreVector]:
+        """A run's scores, one vector per scorer."""
+
+    def responses(self, run_id: int) -> list[Response]:
+        """A run's responses in golden order."""
+
+    def response_texts(
+        self, run_ids: Sequence[int], example_ids: Sequence[str]
+    ) -> dict[tuple[int, str], str]:
+        """Answers by run and example."""
+
+    def runs(self, target: str, *, limit: int | None, before: int | None = None) -> list[RunRecord]:
+        """A target's runs, newest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """The examples that changed sides, worst first. ``good_run`` is the run whose answers are "before"."""
+
+    broke: tuple[BrokenExample, ...]
+    broke_count: int
+    fixed_count: int
+    scorer: str | None
+    good_run: int | None
+
+
+def baseline_means(store: Reader, baseline: BaselineRecord | None) -> Mapping[str, FloatArray]:
+    """Each scorer's mean per example over the pinned runs; empty while nothing is pinned."""
+    sums: dict[str, FloatArray] = {}
+    counts: dict[str, FloatArray] = {}
+    for run in baseline.runs if baseline else ():
+        for vector in store.vectors(run):
+            known = ~np.isnan(vector.values)
+            sums[vector.scorer] = sums.get(vector.scorer, 0.0) + np.where(known, vector.values, 0.0)
+            counts[vector.scorer] = counts.get(vector.scorer, 0.0) + known.astype(float)
+    return {
+        name: np.where(counts[name] > 0, sums[name] / np.maximum(counts[name], 1.0), np.nan) for name in sums
+    }
+
+
+def good_run(store: Reader, run_id: int, target: str, onset: int | None) -> int | None:
+    """The newest run before the onset that was measured and not bad: its answers are "before"."""
+    before = onset if onset is not None else run_id
+    for candidate in store.runs(target, limit=200, before=before):
+        if candidate.measured and candidate.verdict in {Verdict.OK, Verdict.LEARNING, Verdict.IMPROVED}:
+            return candidate.id
+    return None
+
+
+def broken(
+    store: Reader,
+    run_id: int,
+    target: str,
+    golden: Golden,
+    baseline: BaselineRecord | None,
+    *,
+    vectors: Sequence[ScoreVector] | None = None,
+    scorer: str | None = None,
+    onset: int | None = None,
+    limit: int | None = None,
+) -> Broken:
+    """The examples that broke in a run, by the scorer that lost most (or by ``scorer``)."""
+    now = {v.scorer: v for v in (store.vectors(run_id) if vectors is None else vectors)}
+    means = baseline_means(store, baseline)
+    falls = {
+        name: np.nan_to_num(means[name] - now[name].values)
+        for name in now
+        if name in means and len(means[name]) == len(now[name].values)
+    }
+    if scorer is not None:
+        falls = {name: fall for name, fall in falls.items() if name == scorer}
+    before = good_run(store, run_id, target, onset)
+    if not falls:
+        return Broken((), 0, 0, None, before)
+    name = max(falls, key=lambda n: float(falls[n].sum()))
+    fall = falls[name]
+    sides = np.flatnonzero(fall >= HALF)
+    order = sides if len(sides) else np.flatnonzero(fall > 0.05)
+    order = order[np.argsort(-fall[order], kind="stable")]
+    chosen = [int(i) for i in (order if limit is None else order[:limit])]
+    examples = [golden.examples[i] for i in chosen]
+    texts = _texts(store, run_id, before, examples)
+    broke = tuple(
+        BrokenExample(
+            id=example.id,
+            expected=example.expected,
+            before=texts.get((before, example.id)) if before is not None else None,
+            now=texts.get((run_id, example.id)),
+            reason=now[name].reasons.get(i),
+        )
+        for i, example in zip(chosen, examples, strict=True)
+    )
+    return Broken(broke, len(order), int((fall <= -HALF).sum()), name, before)
+
+
+def _texts(
+    store: Reader, run_id: int, before: int | None, examples: Sequence[Example]
+) -> dict[tuple[int, str], str]:
+    runs = [run_id] if before is None else [run_id, before]
+    return store.response_texts(runs, [example.id for example in examples])

@@ -1,0 +1,275 @@
+"""How does a run happen? The one composition: replay, score, save, judge, alert.
+
+``goldwatch run``, the daemon, workers and the demo all come through :func:`run_target`. Everything that
+decides is pure and elsewhere; this module orders the steps, so that whatever kills the process leaves a run
+either running with the responses that were saved (and it is taken up again) or done with all that follows
+from it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+from checks.types import Verdict
+from service.conclude import Finished, conclude
+from service.golden import check_lock
+from service.records import BaselineRecord, Golden, NewRun, Requests, RunKind, RunRecord
+from service.segment import segment_key
+
+if TYPE_CHECKING:
+    from service.config import Config, Target
+    from service.replay import ReplayPlan, ReplayResult
+    from service.store import Store
+
+LEASE_S = 60.0
+DAY_S = 86_400.0
+CONFIRMATIONS = 2
+"""Replays that may follow one bad run before its verdict is left at ``suspect``."""
+
+Progress = Callable[[int, int], None]
+Replay = Callable[..., Awaitable["ReplayResult"]]
+
+
+@dataclass(frozen=True, slots=True)
+class Shell:
+    """What a run needs from outside. ``clock`` tells seconds since 1970; ``owner`` names this process."""
+
+    store: Store
+    config: Config
+    clock: Callable[[], float] = time.time
+    owner: str = field(default_factory=lambda: uuid4().hex)
+    ask: Replay | None = None
+    drain: asyncio.Event | None = None
+
+
+async def run_target(
+    shell: Shell,
+    target: Target,
+    *,
+    kind: RunKind = RunKind.MANUAL,
+    scheduled_at: float | None = None,
+    progress: Progress | None = None,
+) -> list[Finished]:
+    """Replay a target once and judge it; a bad run is replayed at once before the verdict.
+
+    Returns:
+        The runs that were made, in order; empty if the target is being replayed elsewhere, or its scheduled
+        time has had its run.
+
+    Raises:
+        GoldenError: the golden set is not frozen, or was edited.
+        StoreError: the store failed; what was saved is intact.
+    """
+    golden = await asyncio.to_thread(check_lock, Path(target.golden))
+    first = await _replayed(shell, target, golden, kind, scheduled_at, progress)
+    if first is None:
+        return []
+    runs = [first]
+    while (
+        target.confirm
+        and runs[-1].judgement.verdict is Verdict.SUSPECT
+        and len(runs) <= CONFIRMATIONS
+        and not (shell.drain and shell.drain.is_set())
+    ):
+        again = await _replayed(shell, target, golden, RunKind.CONFIRM, None, progress)
+        if again is None:
+            break
+        runs.append(again)
+    return runs
+
+
+async def resume(shell: Shell) -> list[Finished]:
+    """Take up, or close as inconclusive, the runs that a dead process left behind."""
+    done = []
+    for orphan in await asyncio.to_thread(shell.store.orphans, shell.clock()):
+        now = shell.clock()
+        if not await asyncio.to_thread(shell.store.adopt_run, orphan.id, shell.owner, now, LEASE_S):
+            continue
+        target = next((t for t in shell.config.targets if t.name == orphan.target), None)
+        golden = None if target is None else await asyncio.to_thread(_same_golden, target, orphan)
+        if target is None or golden is None or now - orphan.started_at > target.deadline_s:
+            await asyncio.to_thread(
+                _close, shell, orphan, "interrupted, and too late or too changed to go on"
+            )
+            continue
+        done.append(await _carry_out(shell, target, golden, orphan.id, None))
+    return done
+
+
+def _same_golden(target: Target, orphan: RunRecord) -> Golden | None:
+    from service.errors import UserError  # noqa: PLC0415  # on this path only
+
+    try:
+        golden = check_lock(Path(target.golden))
+    except UserError:
+        return None
+    same = segment_key(target, golden.digest, orphan.baseline_id) == orphan.segment
+    return golden if same else None
+
+
+def _close(shell: Shell, run: RunRecord, reason: str) -> None:
+    shell.store.finish_run(
+        run.id,
+        verdict=Verdict.INCONCLUSIVE,
+        reason=reason,
+        measured=False,
+        requests=Requests(),
+        input_tokens=None,
+        output_tokens=None,
+        cost_usd=None,
+        served=None,
+        summaries=(),
+        findings=(),
+        vectors=(),
+        answered=None,
+        latency_s=None,
+        now=shell.clock(),
+        owner=shell.owner,
+    )
+
+
+async def _replayed(
+    shell: Shell,
+    target: Target,
+    golden: Golden,
+    kind: RunKind,
+    scheduled_at: float | None,
+    progress: Progress | None,
+) -> Finished | None:
+    run_id = await asyncio.to_thread(_claim, shell, target, golden, kind, scheduled_at)
+    if run_id is None:
+        return None
+    return await _carry_out(shell, target, golden, run_id, progress)
+
+
+def _claim(
+    shell: Shell, target: Target, golden: Golden, kind: RunKind, scheduled_at: float | None
+) -> int | None:
+    store = shell.store
+    store.put_golden(golden)
+    baseline = baseline_for(shell, target, golden)
+    return store.claim_run(
+        NewRun(
+            target=target.name,
+            kind=kind,
+            scheduled_at=scheduled_at,
+            golden_digest=golden.digest,
+            segment=segment_key(target, golden.digest, baseline.id),
+            baseline_id=baseline.id,
+            share=target.share,
+            period_h=shell.config.period_h,
+            repeats=target.repeats,
+        ),
+        owner=shell.owner,
+        now=shell.clock(),
+        lease_s=LEASE_S,
+    )
+
+
+def baseline_for(shell: Shell, target: Target, golden: Golden) -> BaselineRecord:
+    """The baseline in force; a new one where there is none, or where what is measured has changed."""
+    store = shell.store
+    last = store.last_run(target.name)
+    baseline = store.baseline(target.name)
+    if baseline is None:
+        baseline = store.open_baseline(target.name, 1 if last is None else last.id + 1, None, shell.clock())
+        if target.baseline.from_file is not None:
+            from service.baseline_file import bring_in  # noqa: PLC0415  # only where it is configured
+
+            bring_in(shell, target, golden, baseline)
+        return baseline
+    changed = (
+        last is not None
+        and last.baseline_id == baseline.id
+        and last.segment != segment_key(target, golden.digest, baseline.id)
+    )
+    if last is None or not changed:
+        return baseline
+    reason = "the golden set, the scorers or the question changed"
+    return store.open_baseline(target.name, last.id + 1, reason, shell.clock())
+
+
+async def _carry_out(
+    shell: Shell, target: Target, golden: Golden, run_id: int, progress: Progress | None
+) -> Finished:
+    from service.replay import SaveError, replay  # noqa: PLC0415  # heavy, and only runs need it
+
+    store, endpoint = shell.store, target.endpoint
+    plan = await asyncio.to_thread(_plan, shell, target)
+    already = await asyncio.to_thread(store.answered_keys, run_id)
+    keeper = asyncio.create_task(_keep_lease(shell, run_id))
+    trouble: str | None = None
+    result: ReplayResult | None = None
+    try:
+        result = await (shell.ask or replay)(
+            golden.examples,
+            endpoint,
+            plan,
+            save=lambda batch: store.save_responses(run_id, batch),
+            already=already,
+            progress=progress,
+            drain=shell.drain,
+        )
+    except SaveError as error:
+        trouble = f"the store failed: {error}"
+    finally:
+        keeper.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await keeper
+    if result is not None and result.interrupted:
+        trouble = "interrupted"
+    served = result.served if result is not None else None
+    return await asyncio.to_thread(
+        conclude,
+        shell.store,
+        shell.config,
+        target,
+        golden,
+        run_id,
+        served=served,
+        trouble=trouble,
+        owner=shell.owner,
+        clock=shell.clock,
+    )
+
+
+async def _keep_lease(shell: Shell, run_id: int) -> None:
+    while True:
+        await asyncio.sleep(LEASE_S / 3.0)
+        await asyncio.to_thread(shell.store.renew_lease, run_id, shell.owner, shell.clock(), LEASE_S)
+
+
+def _plan(shell: Shell, target: Target) -> ReplayPlan:
+    from service.replay import ReplayPlan  # noqa: PLC0415  # heavy, and only runs need it
+
+    now, limits, price = shell.clock(), target.limits, target.endpoint.price
+    tokens_left: int | None = None
+    usd_left: float | None = None
+    if limits.tokens_per_day is not None or limits.usd_per_day is not None:
+        tokens, usd = shell.store.usage_since(
+            target.name,
+            now - now % DAY_S,
+            input_usd_per_mtok=price.input_per_mtok if price else 0.0,
+            output_usd_per_mtok=price.output_per_mtok if price else 0.0,
+        )
+        if limits.tokens_per_day is not None:
+            tokens_left = max(limits.tokens_per_day - tokens, 0)
+        if limits.usd_per_day is not None:
+            usd_left = max(limits.usd_per_day - usd, 0.0)
+    return ReplayPlan(
+        repeats=target.repeats,
+        concurrency=target.concurrency,
+        timeout_s=target.timeout_s,
+        deadline_s=target.deadline_s,
+        retries=target.retries,
+        requests_per_second=limits.requests_per_second,
+        tokens_left=tokens_left,
+        usd_left=usd_left,
+    )

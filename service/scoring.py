@@ -1,0 +1,88 @@
+"""What did the answers score? Responses of one run to score vectors and their means. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from checks.scorers import Scorer, score
+from checks.types import ALL, BoolArray, Example, FloatArray, Response, ScoreSummary
+from service.records import ScoreVector
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """One run, scored: a vector per scorer, means per scorer and slice, and per example whether and how fast.
+
+    ``answered`` is bool [examples]: every repeat was answered; ``latency_s`` float [examples], the mean over
+    repeats, NaN where unanswered or unknown.
+    """
+
+    vectors: tuple[ScoreVector, ...]
+    summaries: tuple[ScoreSummary, ...]
+    answered: BoolArray
+    latency_s: FloatArray
+
+
+def slice_masks(examples: Sequence[Example]) -> dict[str, BoolArray]:
+    """The slices of a golden set, ``key=value`` to a mask over its examples, sorted by name."""
+    names = sorted({name for example in examples for name in example.slice_names})
+    held = [frozenset(example.slice_names) for example in examples]
+    return {name: np.array([name in one for one in held], dtype=bool) for name in names}
+
+
+def score_run(
+    examples: Sequence[Example], scorers: Sequence[Scorer], responses: Sequence[Response]
+) -> Scored:
+    """Score the responses of one run against their golden set; an example without a response is unanswered."""
+    position = {example.id: i for i, example in enumerate(examples)}
+    by_example: list[list[Response]] = [[] for _ in examples]
+    for response in responses:
+        at = position.get(response.example_id)
+        if at is not None:
+            by_example[at].append(response)
+    answered = np.array([bool(rs) and all(r.answered for r in rs) for rs in by_example], dtype=bool)
+    latency = np.array([_mean_latency(rs) for rs in by_example], dtype=float)
+    vectors = tuple(_vector(scorer, examples, by_example) for scorer in scorers)
+    masks = {ALL: np.ones(len(examples), dtype=bool), **slice_masks(examples)}
+    summaries = tuple(_summary(vector, name, mask) for vector in vectors for name, mask in masks.items())
+    return Scored(vectors, summaries, answered, latency)
+
+
+def _mean_latency(responses: Sequence[Response]) -> float:
+    known = [r.latency_s for r in responses if r.answered and r.latency_s is not None]
+    return sum(known) / len(known) if known else float("nan")
+
+
+def _vector(
+    scorer: Scorer, examples: Sequence[Example], by_example: Sequence[Sequence[Response]]
+) -> ScoreVector:
+    values = np.full(len(examples), np.nan)
+    reasons: dict[int, str] = {}
+    labels: dict[int, str] = {}
+    malformed: list[int] = []
+    for i, (example, responses) in enumerate(zip(examples, by_example, strict=True)):
+        got = [score(scorer, example, response) for response in responses]
+        known = [s.value for s in got if s.value is not None]
+        if known:
+            values[i] = sum(known) / len(known)
+        worst = min(got, key=lambda s: -1.0 if s.value is None else s.value, default=None)
+        if worst is None:
+            reasons[i] = "unanswered: not asked"
+            continue
+        if worst.reason is not None and (worst.value is None or worst.value < 1.0):
+            reasons[i] = worst.reason
+        if worst.label is not None:
+            labels[i] = worst.label
+        if any(s.format_failure for s in got):
+            malformed.append(i)
+    return ScoreVector(scorer.scorer_name, values, reasons, labels, tuple(malformed))
+
+
+def _summary(vector: ScoreVector, name: str, mask: BoolArray) -> ScoreSummary:
+    inside = vector.values[mask]
+    known = inside[~np.isnan(inside)]
+    mean = float(known.mean()) if len(known) else None
+    return ScoreSummary(vector.scorer, name, mean, len(known), len(inside) - len(known))
