@@ -23,6 +23,7 @@ from checks.types import ALL, Finding, FloatArray, Measurement, Subject, Verdict
 SOFT_FLOOR_S = 0.1
 GRANTED = math.log(1.2)
 KEY = 1 << 20
+_HUGE = 50.0  # log ratios beyond it say that nothing is known
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,12 @@ class Latency:
                 typical_s=np.append(state.typical_s, np.median(run.latency_s[known])),
                 baseline_runs=state.baseline_runs + 1,
             )
-        finding = _finding(subject, state, row, run, bool(trace.capped[0]), float(trace.evidence[0]))
+        if learning:
+            reason = f"learning: {state.baseline_runs} of {subject.baseline_runs} baseline runs"
+            current = float(np.nanmedian(run.latency_s))
+            finding = Finding(self.name, None, ALL, Verdict.LEARNING, current=current, reason=reason)
+        else:
+            finding = _finding(subject, state, row, run, bool(trace.capped[0]), float(trace.evidence[0]))
         suspect = finding.verdict is Verdict.SUSPECT
         standing = finding.verdict is Verdict.REGRESSED
         return state, Answer((finding,), suspect, standing, finding.onset_run)
@@ -114,15 +120,13 @@ def _finding(
     subject: Subject, state: State, row: FloatArray, run: Measurement, capped: bool, evidence: float
 ) -> Finding:
     current = float(np.nanmedian(run.latency_s))
-    if state.baseline_runs < subject.baseline_runs or state.stream.learning:
-        reason = f"learning: {state.baseline_runs} of {subject.baseline_runs} baseline runs"
-        return Finding("latency", None, ALL, Verdict.LEARNING, current=current, reason=reason)
     baseline = float(np.median(state.typical_s))
     pairs = ~np.isnan(row) & (state.answers > 0)
     if not pairs.any():
         return Finding("latency", None, ALL, Verdict.INCONCLUSIVE, reason="no example to compare")
     slower = state.total[pairs] / state.answers[pairs] - row[pairs]
-    low, high = paired_interval(slower, subject.groups[pairs] if subject.groups is not None else None)
+    clusters = subject.groups[pairs] if subject.groups is not None else None
+    low, high = paired_interval(slower, clusters, bounds=(-math.inf, math.inf))
     scale = baseline + SOFT_FLOOR_S
     verdict, reason = Verdict.OK, ""
     page = state.stream.page
@@ -137,7 +141,7 @@ def _finding(
         verdict,
         evidence=max(page.evidence, 1.0) if page else evidence,
         effect=scale * math.expm1(float(slower.mean())),
-        interval=(scale * math.expm1(low), scale * math.expm1(high)),
+        interval=(scale * math.expm1(low), scale * math.expm1(high)) if high < _HUGE else None,
         baseline=baseline,
         current=current,
         onset_run=_onset(state),

@@ -77,7 +77,10 @@ class Quality:
             suspect = suspect or (capped and watched.down.page is None)
             if watched.down.page is not None:
                 onsets.append(onset_of(watched))
-            findings += _findings(subject, key, scorer, watched, run.scores[scorer], capped, parts)
+            learning = state.scorers[scorer].down.learning
+            findings += _findings(
+                subject, key, scorer, watched, run.scores[scorer], capped, parts, learning=learning
+            )
         known = [o for o in onsets if o is not None]
         answer = Answer(tuple(findings), suspect, bool(onsets), min(known, default=None))
         return State(after), answer
@@ -174,13 +177,15 @@ def _findings(
     row: FloatArray,
     capped: bool,
     parts: FloatArray,
+    *,
+    learning: bool,
 ) -> list[Finding]:
     names = plan_for(subject, key).names
     masks = {ALL: np.ones(subject.examples, dtype=bool), **subject.slices}
     if not (~np.isnan(row)).any():
         reason = "nothing could be scored"
         return [Finding("quality", scorer, name, Verdict.INCONCLUSIVE, reason=reason) for name in masks]
-    if watched.baseline_runs < subject.baseline_runs or watched.down.learning:
+    if learning:
         reason = f"learning: {watched.baseline_runs} of {subject.baseline_runs} baseline runs"
         return [
             Finding("quality", scorer, name, Verdict.LEARNING, current=mean(row[mask]), reason=reason)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from service.replay import ReplayPlan, ReplayResult
     from service.store import Store
 
-LEASE_S = 60.0
+LEASE_S = 30.0
 DAY_S = 86_400.0
 CONFIRMATIONS = 2
 """Replays that may follow one bad run before its verdict is left at ``suspect``."""
@@ -85,11 +85,13 @@ async def run_target(
     return runs
 
 
-async def resume(shell: Shell) -> list[Finished]:
-    """Take up, or close as inconclusive, the runs that a dead process left behind."""
+async def resume(shell: Shell, *, only: Collection[str] | None = None) -> list[Finished]:
+    """Take up, or close as inconclusive, the runs that a dead process left behind (of the targets ``only``)."""
     done = []
     for orphan in await asyncio.to_thread(shell.store.orphans, shell.clock()):
         now = shell.clock()
+        if only is not None and orphan.target not in only:
+            continue
         if not await asyncio.to_thread(shell.store.adopt_run, orphan.id, shell.owner, now, LEASE_S):
             continue
         target = next((t for t in shell.config.targets if t.name == orphan.target), None)

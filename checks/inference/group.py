@@ -15,6 +15,9 @@ p_i: the example's past rate, shrunk towards the overall rate g by half an answe
 within-example variance that was answered; PB: the sum of unbiased within-example variances. Rates and strata
 are fitted anew whenever the number of past runs has doubled.
 
+The failures of a run at its cap are learnt one run later: otherwise the first of two bad runs would teach the
+frailty that such runs happen, and the second would not be believed.
+
 Once paged, nothing is learnt until the drop is over (``resolve.py``): a broken model is not the new normal.
 """
 
@@ -102,7 +105,10 @@ class Fitted:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """Everything that the past has left. ``seen`` counts measured runs, ``runs`` those that were learnt."""
+    """Everything that the past has left. ``seen`` counts measured runs, ``runs`` those that were learnt.
+
+    ``held`` [0 or 1, 2, strata]: the failures and answers of a run at its cap, not learnt yet.
+    """
 
     seen: int
     runs: int
@@ -120,6 +126,7 @@ class State:
     past_dt: FloatArray
     past_shift: FloatArray
     pool: FloatArray
+    held: FloatArray
     fitted: Fitted | None = None
     noise: noise.Noise | None = None
     counts: counts.Counts | None = None
@@ -165,6 +172,7 @@ def initial(plan: Plan) -> State:
         past_dt=np.zeros(0),
         past_shift=np.zeros((0, plan.streams)),
         pool=np.zeros((plan.streams, 0)),
+        held=np.zeros((0, 2, counts.STRATA)),
     )
 
 
@@ -346,19 +354,26 @@ def _judge(
         trace.evidence[offset + i] = state.page.evidence if state.page else parts.sum()
         if learn and state.page is None:
             state = _absorb(state, filled[i], answered[i])
-            state = _learn(state, y[i], x[i], m[i], float(at_h[i]))
+            state = _learn(state, y[i], x[i], m[i], float(at_h[i]), capped=capped)
     return _refit(plan, state) if state.runs >= state.refit_at else state
 
 
-def _learn(state: State, y: FloatArray, x: FloatArray, m: FloatArray, at_h: float) -> State:
+def _learn(state: State, y: FloatArray, x: FloatArray, m: FloatArray, at_h: float, *, capped: bool) -> State:
     learnt = state.noise
     assert learnt is not None  # noqa: S101  # only an armed group learns
     clean = np.where(np.isnan(y), learnt.mean, y)
     learnt = noise.learn(learnt, noise.predict(learnt, clean, at_h), clean)
     pool = np.concatenate([state.pool, clean[:, None]], axis=1)[:, -conformal.POOL :]
-    return replace(
-        state, noise=learnt, pool=pool, counts=counts.learn(state.counts, x, m) if state.counts else None
-    )
+    state = replace(state, noise=learnt, pool=pool)
+    if state.counts is None:
+        return state
+    known = state.counts
+    for before in state.held:
+        known = counts.learn(known, before[0], before[1])
+    now = np.stack([x, m])[None]
+    if capped:
+        return replace(state, counts=known, held=now)
+    return replace(state, counts=counts.learn(known, x, m), held=now[:0])
 
 
 def _one(
@@ -406,7 +421,7 @@ def _one(
     parts = _parts(plan, weights * grown / threshold_h)
     if parts.sum() < 1.0:
         return state, capped, False, parts
-    return replace(state, page=_page(plan, state, weights, parts)), capped, True, parts
+    return replace(state, page=_page(plan, state, weights, parts), held=state.held[:0]), capped, True, parts
 
 
 def _parts(plan: Plan, relative: FloatArray) -> FloatArray:
