@@ -149,7 +149,7 @@ async def _deliver(shell: Shell) -> None:
     if not shell.config.notifiers or shell.store.next_due_at(shell.clock()) is None:
         return
     from service.dispatch import deliver_due
-    from service.notifiers import open_client
+    from service.notifiers._http import client as open_client
 
     notifiers = {notifier.name: notifier for notifier in shell.config.notifiers}
     async with open_client() as client:
