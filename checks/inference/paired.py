@@ -20,7 +20,8 @@ scores' distribution, and nothing is random:
   the statistic's precision. So there is no Monte-Carlo error, no seed, and no p-value that more draws
   would change.
 
-Examples' weights weigh both the mean and the test's sums. A p-value below 1e-12 is reported as 1e-12.
+Examples' weights weigh both the mean and the test's sums. A p-value from the transform is at least 1e-12,
+because its rounding errors are of that order.
 
 **The interval** of the mean difference, on the scores' own scale, in [-1, 1]:
 
@@ -48,6 +49,7 @@ and P. Laake, Statist. Med. 33 (2014), who recommend it.
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
@@ -58,7 +60,7 @@ from checks.inference.student import t_quantile
 from checks.types import FloatArray
 
 P_FLOOR = 1e-12
-"""The smallest p-value reported: below it the Fourier transform's rounding shows."""
+"""The smallest p-value from the Fourier transform: below it rounding shows."""
 
 _ENUMERATED = 14
 _LARGEST_LATTICE = 2**20
@@ -252,7 +254,7 @@ def _binomial_p(m: int, surplus: int) -> float:
     """The sums have one size: McNemar's exact test of m discordant pairs, ``surplus`` more on one side."""
     from scipy.special import bdtr  # noqa: PLC0415  # only comparisons pay for loading it
 
-    return max(P_FLOOR, min(1.0, 2 * float(bdtr((m - surplus) // 2, m, 0.5))))
+    return max(sys.float_info.min, min(1.0, 2 * float(bdtr((m - surplus) // 2, m, 0.5))))
 
 
 def _enumerated_p(sizes: FloatArray, total: float) -> float:

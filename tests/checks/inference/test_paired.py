@@ -45,7 +45,7 @@ def test_the_t_quantile_refuses_what_has_no_answer(level, df):
 
 
 @pytest.mark.parametrize(
-    ("lost", "gained"), [(0, 0), (1, 0), (5, 0), (6, 0), (9, 1), (40, 21), (300, 350), (0, 30)]
+    ("lost", "gained"), [(0, 0), (1, 0), (5, 0), (6, 0), (9, 1), (40, 21), (300, 350), (0, 30), (12, 488)]
 )
 def test_right_and_wrong_is_the_exact_mcnemar_test(lost, gained):
     """With right/wrong scores the p-value is the two-sided binomial one."""
