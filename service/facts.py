@@ -1,0 +1,69 @@
+"""What do metrics and pages know that the store does not? The daemon's own facts, as one small protocol.
+
+``service/daemon.py`` provides it from the configuration and the scheduler; tests provide it from a
+few values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from service.records import RunKind
+
+
+@dataclass(frozen=True, slots=True)
+class TargetFacts:
+    """One target as it is configured. Unknown is None, as ``interval_s`` where the schedule has no fixed one.
+
+    ``url`` is the endpoint's address without credentials, ``model`` the name that is asked for,
+    ``reference`` the base model's name; ``floors`` maps a scorer to its ``min``.
+    """
+
+    name: str
+    severity: str = "warning"
+    labels: Mapping[str, str] = field(default_factory=dict)
+    kind: str | None = None
+    url: str | None = None
+    model: str | None = None
+    reference: str | None = None
+    schedule: str | None = None
+    interval_s: float | None = None
+    baseline_runs: int = 10
+    floors: Mapping[str, float] = field(default_factory=dict)
+
+
+class Facts(Protocol):
+    """The daemon, seen from metrics and web. Attributes may change from call to call, as a reload does it."""
+
+    @property
+    def token(self) -> str | None:
+        """What a change of state must bear; None if none is configured."""
+
+    @property
+    def external_url(self) -> str | None:
+        """Where people reach the pages; None if nobody said."""
+
+    @property
+    def show_texts(self) -> bool:
+        """Whether pages and API may show inputs and outputs."""
+
+    @property
+    def slices(self) -> int:
+        """How many slices per target and scorer ``/metrics`` holds."""
+
+    def now(self) -> float:
+        """Seconds since 1970."""
+
+    def targets(self) -> Sequence[TargetFacts]:
+        """The targets in the configuration's order."""
+
+    def next_run_at(self, target: str, /) -> float | None:
+        """When the target runs next, in seconds since 1970; None if unknown."""
+
+    def reload_successful(self) -> bool | None:
+        """Whether the configuration in force is the newest one; None if it was never loaded."""
+
+    async def request_run(self, target: str, kind: RunKind, /) -> bool:
+        """Ask for a run now. False if one is under way or asked for already."""

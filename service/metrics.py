@@ -1,0 +1,309 @@
+"""What does Prometheus see? A collector that reads the store at each scrape.
+
+Every replica exports the same values, since they all come from the store: rules and dashboards use
+``max by (...)``. What is unknown is absent, never 0 and never NaN. Scores and findings are those of the
+last run that could be measured; ``goldwatch_measured`` says whether that was the last run. The names
+are public; :data:`NAMES` lists them with their labels.
+"""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Protocol
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector, CollectorRegistry
+
+from checks.types import ALL, Finding, ScoreSummary, Verdict
+from service import __version__
+from service.facts import Facts, TargetFacts
+from service.records import Histogram, MetricsSnapshot, RunRecord, TargetMetrics
+
+Value = tuple[Sequence[str], float]
+
+NAMES: Mapping[str, tuple[str, ...]] = {
+    "goldwatch_runs_total": ("target", "verdict"),
+    "goldwatch_last_measured_timestamp_seconds": ("target",),
+    "goldwatch_run_interval_seconds": ("target",),
+    "goldwatch_run_duration_seconds": ("target",),
+    "goldwatch_next_run_timestamp_seconds": ("target",),
+    "goldwatch_measured": ("target",),
+    "goldwatch_requests_total": ("target", "outcome"),
+    "goldwatch_request_duration_seconds": ("target",),
+    "goldwatch_time_to_first_token_seconds": ("target",),
+    "goldwatch_tokens_total": ("target", "direction"),
+    "goldwatch_cost_usd_total": ("target",),
+    "goldwatch_examples_total": ("target", "scorer", "outcome"),
+    "goldwatch_score_ratio": ("target", "scorer"),
+    "goldwatch_baseline_score_ratio": ("target", "scorer"),
+    "goldwatch_unscored_ratio": ("target", "scorer"),
+    "goldwatch_score_change": ("target", "scorer"),
+    "goldwatch_score_change_lower": ("target", "scorer"),
+    "goldwatch_score_change_upper": ("target", "scorer"),
+    "goldwatch_slice_score_ratio": ("target", "scorer", "slice"),
+    "goldwatch_slice_score_change": ("target", "scorer", "slice"),
+    "goldwatch_evidence": ("target", "check"),
+    "goldwatch_regressed": ("target", "check"),
+    "goldwatch_target_info": ("target", "severity"),
+    "goldwatch_golden_info": ("target", "digest", "version"),
+    "goldwatch_endpoint_info": (
+        "target", "kind", "url", "model", "served_model", "fingerprint", "server_version", "parent",
+    ),
+    "goldwatch_build_info": ("version", "python_version"),
+    "goldwatch_alerts_firing": ("target", "severity"),
+    "goldwatch_notifications_total": ("notifier", "outcome"),
+    "goldwatch_config_last_reload_successful": (),
+}  # fmt: skip
+"""Every exported name with its labels; ``goldwatch_target_info`` has the targets' own labels besides."""
+
+_HELP = {
+    "goldwatch_runs_total": "Finished runs by verdict.",
+    "goldwatch_last_measured_timestamp_seconds": "When the last run that could be measured ended.",
+    "goldwatch_run_interval_seconds": "The interval at which runs are scheduled.",
+    "goldwatch_run_duration_seconds": "How long the last run took.",
+    "goldwatch_next_run_timestamp_seconds": "When the next run is due.",
+    "goldwatch_measured": "1 if the last run could be measured, 0 if not.",
+    "goldwatch_requests_total": "Examples that were asked by outcome (ok, failed); extra ones as retried.",
+    "goldwatch_request_duration_seconds": "How long answered requests took.",
+    "goldwatch_time_to_first_token_seconds": "Time to the first token of streamed answers.",
+    "goldwatch_tokens_total": "Tokens by direction (input, output).",
+    "goldwatch_cost_usd_total": "What the tokens cost, in US dollars.",
+    "goldwatch_examples_total": "Examples by outcome (passed: at least one half, failed, unscored).",
+    "goldwatch_score_ratio": "Mean score over the golden set in the last measured run.",
+    "goldwatch_baseline_score_ratio": "Mean score over the golden set in the baseline.",
+    "goldwatch_unscored_ratio": "Share of examples that could not be scored in the last measured run.",
+    "goldwatch_score_change": "Mean score now minus the baseline's.",
+    "goldwatch_score_change_lower": "Lower end of the 95% interval of the change.",
+    "goldwatch_score_change_upper": "Upper end of the 95% interval of the change.",
+    "goldwatch_slice_score_ratio": "Mean score of a slice in the last measured run; the most telling slices.",
+    "goldwatch_slice_score_change": "Mean score of a slice minus the baseline's; the most telling slices.",
+    "goldwatch_evidence": "Evidence of a change relative to the paging threshold: 1 pages.",
+    "goldwatch_regressed": "1 if the check finds a regression, 0 if not; held while nothing can be measured.",
+    "goldwatch_target_info": "The target's labels.",
+    "goldwatch_golden_info": "The golden set that the last run replayed.",
+    "goldwatch_endpoint_info": "The endpoint as configured, and what it last said it is.",
+    "goldwatch_build_info": "The version of goldwatch.",
+    "goldwatch_alerts_firing": "Alerts that are firing.",
+    "goldwatch_notifications_total": "Delivery attempts by outcome (sent, retried, failed: given up).",
+    "goldwatch_config_last_reload_successful": "1 if the newest configuration is in force, 0 if refused.",
+}
+
+
+class Source(Protocol):
+    """What the collector reads."""
+
+    def metrics_snapshot(self) -> MetricsSnapshot:
+        """Totals and newest runs, of one moment."""
+
+
+class GoldwatchCollector(Collector):
+    """The contract's metrics, from the store and the daemon's facts."""
+
+    def __init__(self, store: Source, facts: Facts) -> None:
+        self._store, self._facts = store, facts
+
+    def describe(self) -> Iterable[Metric]:
+        """The names without a read of the store, so that registering needs none."""
+        return [_family(name) for name in NAMES]
+
+    def collect(self) -> Iterator[Metric]:
+        """One scrape: one read of the store, then every family that has a value."""
+        snapshot = self._store.metrics_snapshot()
+        targets = [
+            (facts, snapshot.targets.get(facts.name, TargetMetrics(facts.name, None, None)))
+            for facts in self._facts.targets()
+        ]
+        values: dict[str, list[Value]] = {name: [] for name in NAMES}
+        for facts, target in targets:
+            for name, labels, value in _of_target(facts, target, self._facts.slices):
+                values[name].append(((facts.name, *labels), value))
+            if (next_at := self._facts.next_run_at(facts.name)) is not None:
+                values["goldwatch_next_run_timestamp_seconds"].append(((facts.name,), next_at))
+        values["goldwatch_build_info"].append(((__version__, platform.python_version()), 1))
+        values["goldwatch_notifications_total"] += sorted(snapshot.notifications.items())
+        if (reloaded := self._facts.reload_successful()) is not None:
+            values["goldwatch_config_last_reload_successful"].append(((), float(reloaded)))
+        for name in NAMES:
+            family = _family(name)
+            if isinstance(family, HistogramMetricFamily):
+                _fill_histogram(family, name, targets)
+            elif name == "goldwatch_target_info":
+                family = _target_info([facts for facts, _ in targets])
+            else:
+                for labels, value in values[name]:
+                    family.add_metric(labels, value)
+            if family.samples:
+                yield family
+
+
+def registry(store: Source, facts: Facts) -> CollectorRegistry:
+    """A fresh registry that holds goldwatch's metrics and nothing else."""
+    made = CollectorRegistry(auto_describe=False)
+    made.register(GoldwatchCollector(store, facts))
+    return made
+
+
+def _family(name: str) -> Any:
+    labels = NAMES[name]
+    if name in ("goldwatch_request_duration_seconds", "goldwatch_time_to_first_token_seconds"):
+        return HistogramMetricFamily(name, _HELP[name], labels=labels)
+    if name.endswith("_total"):
+        return CounterMetricFamily(name, _HELP[name], labels=labels)
+    return GaugeMetricFamily(name, _HELP[name], labels=labels)
+
+
+Row = tuple[str, Sequence[str], float]
+"""A metric's name, the values of its labels after ``target``, and its value."""
+
+
+def _of_target(facts: TargetFacts, target: TargetMetrics, slices: int) -> Iterator[Row]:
+    for verdict, count in sorted(target.runs.items()):
+        yield "goldwatch_runs_total", (verdict,), count
+    for outcome, count in sorted(target.requests.items()):
+        yield "goldwatch_requests_total", (outcome,), count
+    for direction, count in sorted(target.tokens.items()):
+        yield "goldwatch_tokens_total", (direction,), count
+    for scorer, outcomes in sorted(target.examples.items()):
+        for outcome, count in sorted(outcomes.items()):
+            yield "goldwatch_examples_total", (scorer, outcome), count
+    if target.cost_usd is not None:
+        yield "goldwatch_cost_usd_total", (), target.cost_usd
+    if facts.interval_s is not None:
+        yield "goldwatch_run_interval_seconds", (), facts.interval_s
+    for severity, count in sorted({facts.severity: 0, **target.firing}.items()):
+        yield "goldwatch_alerts_firing", (severity,), count
+    yield from _of_last_run(facts, target.last_run)
+    if target.last_measured is not None:
+        run = target.last_measured
+        yield "goldwatch_last_measured_timestamp_seconds", (), run.finished_at or run.started_at
+        yield from _of_scores(run.summaries)
+        yield from _of_findings(run, slices)
+
+
+def _of_last_run(facts: TargetFacts, run: RunRecord | None) -> Iterator[Row]:
+    served = run.served if run else None
+    yield (
+        "goldwatch_endpoint_info",
+        tuple(
+            value or ""
+            for value in (
+                facts.kind,
+                facts.url,
+                facts.model,
+                served.model if served else None,
+                served.fingerprint if served else None,
+                served.version if served else None,
+                served.parent if served else None,
+            )
+        ),
+        1,
+    )
+    if run is None:
+        return
+    if run.measured is not None:
+        yield "goldwatch_measured", (), float(run.measured)
+    if run.finished_at is not None:
+        yield "goldwatch_run_duration_seconds", (), max(run.finished_at - run.started_at, 0.0)
+    version = "" if run.golden_version is None else str(run.golden_version)
+    yield "goldwatch_golden_info", (run.golden_digest, version), 1
+
+
+def _of_scores(summaries: Sequence[ScoreSummary]) -> Iterator[Row]:
+    for summary in summaries:
+        if summary.slice != ALL:
+            continue
+        if summary.mean is not None:
+            yield "goldwatch_score_ratio", (summary.scorer,), summary.mean
+        if whole := summary.n + summary.unscored:
+            yield "goldwatch_unscored_ratio", (summary.scorer,), summary.unscored / whole
+
+
+def _of_findings(run: RunRecord, slices: int) -> Iterator[Row]:
+    by_check: dict[str, list[Finding]] = {}
+    for finding in run.findings:
+        by_check.setdefault(finding.check, []).append(finding)
+    for check, findings in sorted(by_check.items()):
+        evidence = [f.evidence for f in findings if f.evidence is not None]
+        if evidence:
+            yield "goldwatch_evidence", (check,), max(evidence)
+        judged = [f for f in findings if f.verdict not in (Verdict.LEARNING, Verdict.INCONCLUSIVE)]
+        if judged:
+            yield "goldwatch_regressed", (check,), float(any(f.verdict is Verdict.REGRESSED for f in judged))
+    quality = [f for f in by_check.get("quality", ()) if f.scorer is not None]
+    for finding in quality:
+        if finding.slice == ALL and finding.scorer is not None:
+            yield from _of_change(finding, finding.scorer)
+    means = {(s.scorer, s.slice): s.mean for s in run.summaries}
+    for scorer, name in telling_slices(run, slices):
+        mean = means.get((scorer, name))
+        if mean is not None:
+            yield "goldwatch_slice_score_ratio", (scorer, name), mean
+        for finding in quality:
+            if (finding.scorer, finding.slice) == (scorer, name) and finding.effect is not None:
+                yield "goldwatch_slice_score_change", (scorer, name), finding.effect
+
+
+def _of_change(finding: Finding, scorer: str) -> Iterator[Row]:
+    if finding.baseline is not None:
+        yield "goldwatch_baseline_score_ratio", (scorer,), finding.baseline
+    if finding.effect is not None:
+        yield "goldwatch_score_change", (scorer,), finding.effect
+    if finding.interval is not None:
+        yield "goldwatch_score_change_lower", (scorer,), finding.interval[0]
+        yield "goldwatch_score_change_upper", (scorer,), finding.interval[1]
+
+
+def telling_slices(run: RunRecord, most: int) -> list[tuple[str, str]]:
+    """The (scorer, slice) pairs that tell most: regressed, then suspect, then by evidence and by effect.
+
+    Among equals the larger slice, then the name, so that a quiet target's choice does not change.
+    """
+    findings = {(f.scorer, f.slice): f for f in run.findings if f.check == "quality"}
+
+    def rank(summary: ScoreSummary) -> tuple[bool, bool, float, float, int, str, str]:
+        finding = findings.get((summary.scorer, summary.slice))
+        verdict = finding.verdict if finding else None
+        evidence = (finding.evidence if finding else None) or 0.0
+        effect = (finding.effect if finding else None) or 0.0
+        quiet = verdict not in (Verdict.REGRESSED, Verdict.SUSPECT, Verdict.IMPROVED)
+        return (
+            verdict is not Verdict.REGRESSED,
+            verdict is not Verdict.SUSPECT,
+            0.0 if quiet else -evidence,
+            0.0 if quiet else -abs(effect),
+            -(summary.n + summary.unscored),
+            summary.slice,
+            summary.scorer,
+        )
+
+    ranked = sorted((s for s in run.summaries if s.slice != ALL), key=rank)
+    return [(s.scorer, s.slice) for s in ranked[:most]]
+
+
+def _fill_histogram(
+    family: HistogramMetricFamily, name: str, targets: Sequence[tuple[TargetFacts, TargetMetrics]]
+) -> None:
+    for facts, target in targets:
+        seen = target.latency if name == "goldwatch_request_duration_seconds" else target.ttft
+        if seen is not None:
+            family.add_metric((facts.name,), _cumulative(seen), seen.sum_s)
+
+
+def _cumulative(seen: Histogram) -> list[tuple[str, float]]:
+    total, buckets = 0, []
+    for bound, count in zip([*seen.bounds_s, float("inf")], seen.counts, strict=True):
+        total += count
+        buckets.append(("+Inf" if bound == float("inf") else f"{float(bound)}", float(total)))
+    return buckets
+
+
+def _target_info(targets: Sequence[TargetFacts]) -> GaugeMetricFamily:
+    """The targets' own labels; one that a target does not have is empty, as Prometheus reads absence."""
+    own = NAMES["goldwatch_target_info"]
+    extra = sorted({label for facts in targets for label in facts.labels} - set(own))
+    family = GaugeMetricFamily("goldwatch_target_info", _HELP["goldwatch_target_info"], labels=[*own, *extra])
+    for facts in targets:
+        family.add_metric([facts.name, facts.severity, *(facts.labels.get(label, "") for label in extra)], 1)
+    return family

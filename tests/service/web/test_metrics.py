@@ -1,0 +1,206 @@
+"""Is ``/metrics`` what the contract says, and true?"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+from prometheus_client import generate_latest
+from prometheus_client.parser import text_string_to_metric_families
+
+from checks.types import ALL, Finding, ScoreSummary, Verdict
+from service.metrics import NAMES, registry, telling_slices
+from service.records import MetricsSnapshot
+
+CONTRACT = {
+    "goldwatch_runs_total": {"target", "verdict"},
+    "goldwatch_last_measured_timestamp_seconds": {"target"},
+    "goldwatch_run_interval_seconds": {"target"},
+    "goldwatch_run_duration_seconds": {"target"},
+    "goldwatch_next_run_timestamp_seconds": {"target"},
+    "goldwatch_measured": {"target"},
+    "goldwatch_requests_total": {"target", "outcome"},
+    "goldwatch_request_duration_seconds": {"target"},
+    "goldwatch_time_to_first_token_seconds": {"target"},
+    "goldwatch_tokens_total": {"target", "direction"},
+    "goldwatch_cost_usd_total": {"target"},
+    "goldwatch_examples_total": {"target", "scorer", "outcome"},
+    "goldwatch_score_ratio": {"target", "scorer"},
+    "goldwatch_baseline_score_ratio": {"target", "scorer"},
+    "goldwatch_unscored_ratio": {"target", "scorer"},
+    "goldwatch_score_change": {"target", "scorer"},
+    "goldwatch_score_change_lower": {"target", "scorer"},
+    "goldwatch_score_change_upper": {"target", "scorer"},
+    "goldwatch_slice_score_ratio": {"target", "scorer", "slice"},
+    "goldwatch_slice_score_change": {"target", "scorer", "slice"},
+    "goldwatch_evidence": {"target", "check"},
+    "goldwatch_regressed": {"target", "check"},
+    "goldwatch_alerts_firing": {"target", "severity"},
+    "goldwatch_notifications_total": {"notifier", "outcome"},
+    "goldwatch_config_last_reload_successful": set(),
+}
+INFOS = {"goldwatch_target_info", "goldwatch_golden_info", "goldwatch_endpoint_info", "goldwatch_build_info"}
+
+Values = dict[tuple[str, frozenset[tuple[str, str]]], float]
+
+
+def scrape(store: Any, daemon: Any) -> Values:
+    text = generate_latest(registry(store, daemon)).decode()
+    found: Values = {}
+    for family in text_string_to_metric_families(text):
+        for sample in family.samples:
+            key = (sample.name, frozenset(sample.labels.items()))
+            assert key not in found, f"{key} is exported twice"
+            found[key] = sample.value
+    return found
+
+
+def value(found: Values, name: str, **labels: str) -> float | None:
+    return found.get((name, frozenset(labels.items())))
+
+
+def base(name: str) -> str:
+    for suffix in ("_bucket", "_sum", "_count"):
+        if name.startswith(("goldwatch_request_duration", "goldwatch_time_to_first")):
+            name = name.removesuffix(suffix)
+    return name
+
+
+def test_names_and_labels_are_the_contracts(fleet: Any, daemon: Any, store: Any) -> None:
+    """A fleet in every state exports exactly the contract's names, each with exactly its labels."""
+    labels: dict[str, set[str]] = {}
+    for name, pairs in scrape(store, daemon):
+        labels.setdefault(base(name), set()).update({k for k, _ in pairs} - {"le"})
+    assert {k: v for k, v in labels.items() if k not in INFOS} == CONTRACT
+    assert set(labels) - set(CONTRACT) == INFOS == set(NAMES) - set(CONTRACT)
+    assert labels["goldwatch_target_info"] == {"target", "severity", "team", "env"}
+
+
+def test_promtool_has_nothing_to_say(fleet: Any, daemon: Any, store: Any, promtool: Any) -> None:
+    """Prometheus' own linter finds no fault in names, types and help."""
+    checked = promtool("check", "metrics", stdin=generate_latest(registry(store, daemon)).decode())
+    assert (checked.returncode, checked.stdout + checked.stderr) == (0, "")
+
+
+def test_a_regression_is_seen(fleet: Any, daemon: Any, store: Any) -> None:
+    """The regressed target shows its score, its baseline, the change with its interval, and a firing alert."""
+    found = scrape(store, daemon)
+    on: dict[str, str] = {"target": "ticket-router", "scorer": "label"}
+    now, before = (
+        value(found, "goldwatch_score_ratio", **on),
+        value(found, "goldwatch_baseline_score_ratio", **on),
+    )
+    change = value(found, "goldwatch_score_change", **on)
+    low, high = (value(found, f"goldwatch_score_change_{end}", **on) for end in ("lower", "upper"))
+    assert None not in (now, before, change, low, high)
+    assert math.isclose(change, now - before, abs_tol=0.02)  # type: ignore[operator,arg-type]
+    assert low < change < high < 0  # type: ignore[operator]
+    assert value(found, "goldwatch_regressed", target="ticket-router", check="quality") == 1
+    assert value(found, "goldwatch_regressed", target="quiet", check="quality") == 0
+    assert value(found, "goldwatch_evidence", target="ticket-router", check="quality") >= 1  # type: ignore[operator]
+    assert value(found, "goldwatch_alerts_firing", target="ticket-router", severity="critical") == 1
+    assert value(found, "goldwatch_alerts_firing", target="quiet", severity="critical") == 0
+
+
+def test_unknown_is_absent(fleet: Any, daemon: Any, store: Any) -> None:
+    """Before the baseline there is no change, before the first run no score; nothing is NaN."""
+    found = scrape(store, daemon)
+    assert not any(math.isnan(v) for v in found.values())
+    assert value(found, "goldwatch_score_ratio", target="new", scorer="label") is not None
+    assert value(found, "goldwatch_unscored_ratio", target="new", scorer="label") == 0
+    for name in ("goldwatch_baseline_score_ratio", "goldwatch_score_change"):
+        assert value(found, name, target="new", scorer="label") is None
+    assert value(found, "goldwatch_regressed", target="new", check="quality") is None
+    of_never = {base(name) for name, labels in found if ("target", "never-ran") in labels}
+    assert of_never == {
+        "goldwatch_run_interval_seconds",
+        "goldwatch_next_run_timestamp_seconds",
+        "goldwatch_alerts_firing",
+        "goldwatch_target_info",
+        "goldwatch_endpoint_info",
+    }
+
+
+def test_an_outage_holds_what_was_last_measured(fleet: Any, daemon: Any, store: Any) -> None:
+    """While nothing answers, ``measured`` is 0 and score and verdict are those of the last measured run."""
+    found = scrape(store, daemon)
+    assert value(found, "goldwatch_measured", target="unreachable") == 0
+    assert value(found, "goldwatch_measured", target="quiet") == 1
+    assert value(found, "goldwatch_regressed", target="unreachable", check="quality") == 0
+    assert value(found, "goldwatch_score_ratio", target="unreachable", scorer="label") > 0.9  # type: ignore[operator]
+    last = "goldwatch_last_measured_timestamp_seconds"
+    assert value(found, last, target="unreachable") == value(found, last, target="quiet") - 2 * 3600  # type: ignore[operator]
+
+
+def test_histograms_count_every_answer(fleet: Any, daemon: Any, store: Any) -> None:
+    """The buckets grow to the count, which is that of the answered examples."""
+    found = scrape(store, daemon)
+    buckets = sorted(
+        (float(dict(labels)["le"]), v)
+        for (name, labels), v in found.items()
+        if name == "goldwatch_request_duration_seconds_bucket" and ("target", "quiet") in labels
+    )
+    counts = [count for _, count in buckets]
+    assert [bound for bound, _ in buckets] == [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, math.inf]
+    assert counts == sorted(counts)
+    answered = value(found, "goldwatch_requests_total", target="quiet", outcome="ok")
+    assert counts[-1] == answered == value(found, "goldwatch_request_duration_seconds_count", target="quiet")
+
+
+def test_two_replicas_export_the_same(fleet: Any, daemon: Any, store: Any) -> None:
+    """Two collectors on one store agree on every value."""
+    assert scrape(store, daemon) == scrape(store, daemon)
+
+
+def test_counters_never_go_down(fleet: Any, daemon: Any, store: Any) -> None:
+    """Another run, and deleting old responses, lower no counter."""
+    before = scrape(store, daemon)
+    fleet.run("quiet", "good")
+    store.prune(daemon.at + 1e9, 1.0)
+    after = scrape(store, daemon)
+    for key, count in before.items():
+        if key[0].endswith(("_total", "_count", "_bucket")):
+            assert after[key] >= count, key
+
+
+def test_an_empty_store_exports_what_is_configured(store: Any, daemon: Any) -> None:
+    """Before the first run there are targets and a version, and nothing else is made up."""
+    names = {name for name, _ in scrape(store, daemon)}
+    assert "goldwatch_build_info" in names
+    assert not names & {"goldwatch_score_ratio", "goldwatch_measured", "goldwatch_runs_total"}
+
+
+def test_hostile_names_are_escaped(store: Any, daemon: Any, make_facts: Any) -> None:
+    """A label value with quotes, newlines and backslashes is read back as it was."""
+    odd = 'a"b\\c\nd'
+    daemon.known = [make_facts("t", labels={"team": odd})]
+    assert (
+        value(scrape(store, daemon), "goldwatch_target_info", target="t", severity="critical", team=odd) == 1
+    )
+
+
+def test_registering_reads_no_store(daemon: Any) -> None:
+    """A registry can be made while the store is away; only a scrape needs it."""
+
+    class Away:
+        def metrics_snapshot(self) -> MetricsSnapshot:
+            raise OSError("away")
+
+    made = registry(Away(), daemon)
+    with pytest.raises(OSError, match="away"):
+        generate_latest(made)
+
+
+def test_the_most_telling_slices_come_first(fleet: Any, store: Any) -> None:
+    """A regressed slice goes before larger quiet ones; the bound holds."""
+    from dataclasses import replace
+
+    run = store.last_measured("quiet")
+    summaries = tuple(ScoreSummary("label", f"k={n}", 0.9, 10 * n, 0) for n in range(40))
+    fell = Finding("quality", "label", "k=3", Verdict.REGRESSED, 2.0, effect=-0.3)
+    odd = Finding("quality", "label", "k=2", Verdict.SUSPECT, 0.5, effect=-0.3)
+    run = replace(run, summaries=(*summaries, ScoreSummary("label", ALL, 0.9, 400, 0)), findings=(fell, odd))
+    chosen = telling_slices(run, 20)
+    assert len(chosen) == 20
+    assert chosen[:3] == [("label", "k=3"), ("label", "k=2"), ("label", "k=39")]
