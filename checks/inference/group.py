@@ -32,7 +32,10 @@ from checks.inference import clock, conformal, counts, noise, onset, resolve
 from checks.types import BoolArray, FloatArray
 
 REMEMBERED = 256
-"""Runs whose e-values are kept for the onset."""
+"""Runs whose e-values are kept for the onset (as they were, not capped: the onset asks when, not whether)."""
+
+WARM, HELD = 0.05, 0.99
+"""From evidence below WARM one bad run may lift it to HELD at most: two runs must agree, whatever came before."""
 
 CHUNK = 512
 _SPARE_VARIANCE = 0.003
@@ -410,7 +413,9 @@ def _one(
         state = _recover(plan, state, state.page, shift)
         return state, False, False, _parts(plan, weights * state.evidence / threshold_h)
     grown, capped = clock.step(state.evidence, log_e, weights, dt_h=dt_h, threshold_h=threshold_h)
-    log_e = np.minimum(log_e, clock.log_caps(weights, dt_h, threshold_h))
+    alone = capped and float(weights @ state.evidence) < WARM * threshold_h
+    if alone:
+        grown = grown * min(1.0, HELD * threshold_h / float(weights @ grown))
     state = replace(
         state,
         evidence=grown,

@@ -18,7 +18,7 @@ def posterior(log_e: FloatArray, dt_h: FloatArray, weights: FloatArray) -> Float
     """Probability of each start, [runs], oldest first.
 
     Args:
-        log_e: float [runs, bets], as counted by the clock (capped), since its last restart.
+        log_e: float [runs, bets] since the clock's last restart, not capped.
         dt_h: float [runs], hours before each run.
         weights: float [bets].
     """
