@@ -125,7 +125,7 @@ def _advance(
     weights = noise.THETA_WEIGHTS
     evidence, capped = clock.step(stream.evidence, log_e, weights, dt_h=dt_h, threshold_h=threshold_h)
     level = float(weights @ evidence) / threshold_h
-    since = stream.since_run if z > 0 and stream.since_run is not None else run.run
+    since = (stream.since_run or run.run) if z > 0 else None
     after = replace(stream, evidence=evidence, last_at_h=at_h, since_run=since)
     if level >= 1.0:
         after = replace(after, standing=True, onset_run=since, peak=level, shift=max(z, resolve.LEAST_SHIFT))

@@ -46,7 +46,7 @@ class Shell:
     clock: Callable[[], float] = time.time
     owner: str = field(default_factory=lambda: uuid4().hex)
     ask: Replay | None = None
-    drain: asyncio.Event | None = None
+    stop: asyncio.Event | None = None
 
 
 async def run_target(
@@ -76,7 +76,7 @@ async def run_target(
         target.confirm
         and runs[-1].judgement.verdict is Verdict.SUSPECT
         and len(runs) <= CONFIRMATIONS
-        and not (shell.drain and shell.drain.is_set())
+        and not (shell.stop and shell.stop.is_set())
     ):
         again = await _replayed(shell, target, golden, RunKind.CONFIRM, None, progress)
         if again is None:
@@ -217,7 +217,7 @@ async def _carry_out(
             save=lambda batch: store.save_responses(run_id, batch),
             already=already,
             progress=progress,
-            drain=shell.drain,
+            stop=shell.stop,
         )
     except SaveError as error:
         trouble = f"the store failed: {error}"

@@ -35,7 +35,7 @@ REMEMBERED = 256
 """Runs whose e-values are kept for the onset (as they were, not capped: the onset asks when, not whether)."""
 
 WARM, HELD = 0.05, 0.99
-"""From evidence below WARM one bad run may lift it to HELD at most: two runs must agree, whatever came before."""
+"""After a healthy run and from evidence below WARM, one bad run may lift it to HELD at most: two must agree."""
 
 CHUNK = 512
 _SPARE_VARIANCE = 0.003
@@ -110,7 +110,8 @@ class Fitted:
 class State:
     """Everything that the past has left. ``seen`` counts measured runs, ``runs`` those that were learnt.
 
-    ``held`` [0 or 1, 2, strata]: the failures and answers of a run at its cap, not learnt yet.
+    ``held`` [0 or 1, 2, strata]: the failures and answers of a run at its cap, not learnt yet. ``hot``: the
+    newest judged run was at its cap.
     """
 
     seen: int
@@ -130,6 +131,7 @@ class State:
     past_shift: FloatArray
     pool: FloatArray
     held: FloatArray
+    hot: bool = False
     fitted: Fitted | None = None
     noise: noise.Noise | None = None
     counts: counts.Counts | None = None
@@ -413,12 +415,13 @@ def _one(
         state = _recover(plan, state, state.page, shift)
         return state, False, False, _parts(plan, weights * state.evidence / threshold_h)
     grown, capped = clock.step(state.evidence, log_e, weights, dt_h=dt_h, threshold_h=threshold_h)
-    alone = capped and float(weights @ state.evidence) < WARM * threshold_h
+    alone = capped and not state.hot and float(weights @ state.evidence) < WARM * threshold_h
     if alone:
         grown = grown * min(1.0, HELD * threshold_h / float(weights @ grown))
     state = replace(
         state,
         evidence=grown,
+        hot=capped,
         past_log_e=np.vstack([state.past_log_e, log_e])[-REMEMBERED:],
         past_dt=np.append(state.past_dt, dt_h)[-REMEMBERED:],
         past_shift=np.vstack([state.past_shift, shift])[-REMEMBERED:],

@@ -71,7 +71,7 @@ async def _run(
     with contextlib.suppress(NotImplementedError):
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    shell = Shell(store, config, drain=stop)
+    shell = Shell(store, config, stop=stop)
     said = console(stderr=True)
     codes: list[int] = []
     objects: list[dict[str, Any]] = []
