@@ -1,0 +1,92 @@
+"""What answers on the daemon's port? One application: metrics, health, API and pages."""
+
+from __future__ import annotations
+
+import asyncio
+
+import structlog
+from fastapi import FastAPI, HTTPException, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, PlainTextResponse, Response
+from prometheus_client import generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+from starlette.exceptions import HTTPException as StarletteHTTPException
+
+from service import __version__
+from service.facts import Facts
+from service.metrics import registry
+from service.web import api, pages, views
+from service.web.guard import BoundedBody, SecurityHeaders
+
+MOST_BODY_BYTES = 64 * 1024
+
+_log = structlog.get_logger(__name__)
+
+
+def create_app(store: views.Reader, facts: Facts) -> FastAPI:
+    """The application over a store and the daemon's facts.
+
+    ``/healthz`` says that the process is alive and reads nothing; ``/readyz`` answers 503 until the store
+    answers and a configuration is loaded. A store that fails is a 503 with no detail of where it is.
+    """
+    app = FastAPI(
+        title="goldwatch",
+        version=__version__,
+        summary="Notices when a deployed fine-tuned model silently gets worse.",
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/api/v1/openapi.json",
+    )
+    metrics = registry(store, facts)
+    app.include_router(api.router(store, facts))
+    app.include_router(pages.router(store, facts))
+    render = pages.Renderer(facts)
+
+    @app.get("/metrics", include_in_schema=False)
+    def metrics_page() -> Response:
+        return Response(generate_latest(metrics), media_type=CONTENT_TYPE_PLAIN_0_0_4)
+
+    @app.get("/healthz", include_in_schema=False)
+    async def healthz() -> PlainTextResponse:
+        return PlainTextResponse("ok\n")
+
+    @app.get("/readyz", include_in_schema=False)
+    async def readyz() -> PlainTextResponse:
+        if facts.reload_successful() is None:
+            return PlainTextResponse("no configuration is loaded\n", 503)
+        try:
+            await asyncio.to_thread(store.ping)
+        except Exception as error:  # noqa: BLE001  # whatever it is, the store does not answer
+            _log.warning("not ready", error=type(error).__name__, reason=str(error))
+            return PlainTextResponse("the store does not answer\n", 503)
+        return PlainTextResponse("ok\n")
+
+    def failed(request: Request, status: int, detail: str, headers: dict[str, str] | None = None) -> Response:
+        path = request.url.path
+        if path.startswith("/api/") or path in ("/metrics", "/healthz", "/readyz"):
+            return JSONResponse({"detail": detail}, status, headers)
+        page = render("error.html.j2", status, status=status, detail=detail)
+        page.headers.update(headers or {})
+        return page
+
+    @app.exception_handler(StarletteHTTPException)
+    async def refused(request: Request, error: HTTPException) -> Response:
+        return failed(request, error.status_code, str(error.detail), dict(error.headers or {}))
+
+    @app.exception_handler(RequestValidationError)
+    async def malformed(request: Request, error: RequestValidationError) -> Response:
+        faults = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()[:10])
+        return failed(request, 422, faults)
+
+    @app.middleware("http")
+    async def survive(request: Request, call_next):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+        """A fault of the store or of goldwatch is logged, and told without its details."""
+        try:
+            return await call_next(request)
+        except Exception as error:  # noqa: BLE001  # the daemon outlives a request
+            _log.exception("request failed", path=request.url.path, error=type(error).__name__)
+            return failed(request, 503, "this cannot be answered now; the daemon's log says why")
+
+    app.add_middleware(BoundedBody, most_bytes=MOST_BODY_BYTES)
+    app.add_middleware(SecurityHeaders)
+    return app
