@@ -7,10 +7,11 @@ Times are numbers of seconds since 1970 (UTC).
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
-from checks.types import Finding, ScoreSummary
-from service.records import RunRecord
+from checks.types import Finding, ScoreSummary, Verdict
+from service.records import Requests, RunRecord
 
 
 def run_object(run: RunRecord) -> dict[str, Any]:
@@ -18,28 +19,57 @@ def run_object(run: RunRecord) -> dict[str, Any]:
 
     A run that is still under way has ``verdict`` and ``reason`` null and no scores or findings yet.
     """
+    return plain_object(
+        target=run.target,
+        run=run.id,
+        scheduled_at=run.scheduled_at,
+        started_at=run.started_at,
+        golden=golden_object(run.golden_digest, run.golden_version, run.golden_examples),
+        verdict=run.verdict,
+        reason=run.reason,
+        summaries=run.summaries,
+        findings=run.findings,
+        requests=run.requests,
+        tokens=(run.input_tokens, run.output_tokens),
+        cost_usd=run.cost_usd,
+    )
+
+
+def plain_object(
+    *,
+    target: str,
+    run: int | None,
+    scheduled_at: float | None,
+    started_at: float | None,
+    golden: dict[str, Any],
+    verdict: Verdict | None,
+    reason: str | None,
+    summaries: Iterable[ScoreSummary],
+    findings: Iterable[Finding],
+    requests: Requests,
+    tokens: tuple[int | None, int | None],
+    cost_usd: float | None,
+) -> dict[str, Any]:
+    """The contract's object, also of what is no run in a store (a comparison): then ``run`` is null."""
     return {
-        "target": run.target,
-        "run": run.id,
-        "scheduled_at": number(run.scheduled_at),
-        "started_at": number(run.started_at),
-        "golden": {
-            "digest": run.golden_digest,
-            "version": run.golden_version,
-            "examples": run.golden_examples,
-        },
-        "verdict": None if run.verdict is None else str(run.verdict),
-        "reason": run.reason,
-        "scores": [score_object(s) for s in run.summaries],
-        "findings": [finding_object(f) for f in run.findings],
-        "requests": {
-            "ok": run.requests.ok,
-            "failed": run.requests.failed,
-            "retried": run.requests.retried,
-        },
-        "tokens": {"input": run.input_tokens, "output": run.output_tokens},
-        "cost_usd": number(run.cost_usd),
+        "target": target,
+        "run": run,
+        "scheduled_at": number(scheduled_at),
+        "started_at": number(started_at),
+        "golden": golden,
+        "verdict": None if verdict is None else str(verdict),
+        "reason": reason,
+        "scores": [score_object(s) for s in summaries],
+        "findings": [finding_object(f) for f in findings],
+        "requests": {"ok": requests.ok, "failed": requests.failed, "retried": requests.retried},
+        "tokens": {"input": tokens[0], "output": tokens[1]},
+        "cost_usd": number(cost_usd),
     }
+
+
+def golden_object(digest: str, version: int | None, examples: int) -> dict[str, Any]:
+    """Which golden set; ``version`` is null if nobody froze it."""
+    return {"digest": digest, "version": version, "examples": examples}
 
 
 def score_object(summary: ScoreSummary) -> dict[str, Any]:
