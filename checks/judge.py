@@ -137,7 +137,7 @@ def _reason(verdict: Verdict, findings: tuple[Finding, ...]) -> str | None:
         return None
     if verdict is Verdict.INCONCLUSIVE:
         telling = [f for f in telling if f.check == "availability"] or telling
-    worst = max(telling, key=lambda f: f.evidence or 0.0)
+    worst = max(telling, key=lambda f: (f.check == "quality", f.evidence or 0.0))
     subject = " ".join(
         p for p in (worst.scorer or worst.check, worst.slice if worst.slice != "all" else "") if p
     )
