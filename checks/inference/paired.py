@@ -63,6 +63,8 @@ P_FLOOR = 1e-12
 """The smallest p-value from the Fourier transform: below it rounding shows."""
 
 _ENUMERATED = 14
+_VANISHED = 1e-19
+"""A transform so small adds less than rounding does; most frequencies vanish after a few factors."""
 _LARGEST_LATTICE = 2**20
 
 Groups = Sequence[Hashable | None] | NDArray[np.int64] | None
@@ -282,9 +284,12 @@ def _fourier_p(sizes: NDArray[np.int64], total: int) -> float:
         return 1.0
     n = 1 << (2 * int(sizes.sum()) + 1).bit_length()
     cosine = np.cos(np.arange(n) * (2 * np.pi / n))
-    frequency = np.arange(n // 2 + 1)
-    transform = np.ones(n // 2 + 1)
+    frequency, value = np.arange(n // 2 + 1), np.ones(n // 2 + 1)
     for size, count in zip(*np.unique(sizes, return_counts=True), strict=True):
-        transform *= cosine[(size * frequency) & (n - 1)] ** count
+        value *= cosine[(size * frequency) & (n - 1)] ** count
+        seen = np.abs(value) > _VANISHED
+        frequency, value = frequency[seen], value[seen]
+    transform = np.zeros(n // 2 + 1)
+    transform[frequency] = value
     mass = np.fft.irfft(transform, n)
     return max(P_FLOOR, min(1.0, 2 * float(mass[total : n // 2].sum())))
