@@ -39,7 +39,7 @@ def run(arguments: Sequence[str]) -> int:
     """Run one command line and return its exit code; nothing that a user can cause escapes as a traceback."""
     import typer
 
-    from service.cli.app import application, without_debug
+    from service.cli.app import ReaderGoneError, application, without_debug
     from service.errors import UserError
 
     for stream in (sys.stdout, sys.stderr):
@@ -63,7 +63,7 @@ def run(arguments: Sequence[str]) -> int:
     except (KeyboardInterrupt, typer.Abort):
         _complain("interrupted")
         return EXIT_INTERRUPTED
-    except BrokenPipeError:
+    except (BrokenPipeError, ReaderGoneError):
         return _reader_gone()
     except Exception as error:  # noqa: BLE001  # the last resort: an internal error is never a verdict
         return _internal(error, debug=debug)

@@ -44,14 +44,18 @@ COMMANDS = {
 """Each command's name and its one line of help, in the order of ``goldwatch --help``."""
 
 
+class ReaderGoneError(Exception):
+    """The program that read our output has left. Not an OSError: Typer would leave with 1, which means regressed."""
+
+
 class LazyGroup(TyperGroup):
     """A group that lists commands from :data:`COMMANDS` and imports one only to run it."""
 
-    def list_commands(self, ctx: Any) -> list[str]:
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002  # Typer's signature
         """The commands that are there, in the table's order."""
         return list(present())
 
-    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002  # Typer's signature
         """A stand-in that knows its one line of help, for listings."""
         return TyperCommand(name=cmd_name, help=COMMANDS[cmd_name]) if cmd_name in present() else None
 
@@ -61,6 +65,13 @@ class LazyGroup(TyperGroup):
             return args[0], load_command(args[0]), args[1:]
         self.commands = {name: self.get_command(ctx, name) for name in present()}  # for its near matches
         return super().resolve_command(ctx, args)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command; a closed pipe has an exception of its own."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as error:
+            raise ReaderGoneError from error
 
 
 def module_name(command: str) -> str:
@@ -119,7 +130,9 @@ def _typer_of(name: str, module: ModuleType) -> typer.Typer:
         return app
     function = getattr(module, "command", None)
     if not callable(function):
-        raise ImportError(f"{module.__name__} has neither a function 'command' nor a Typer 'app'")
+        raise ImportError(  # noqa: TRY004  # as if the command were not there
+            f"{module.__name__} has neither a function 'command' nor a Typer 'app'"
+        )
     alone = typer.Typer(
         rich_markup_mode=None,
         add_completion=False,

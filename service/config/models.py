@@ -98,9 +98,8 @@ def _store(value: str) -> str:
     if not found or scheme not in ("sqlite", "postgresql+psycopg"):
         other = scheme in ("postgres", "postgresql") or scheme.startswith("postgresql+")
         hint = "; did you mean 'postgresql+psycopg://...'?" if found and other else ""
-        raise _fault(
-            f"a store is sqlite:///FILE or postgresql+psycopg://USER@HOST/NAME, not {scheme if found else value!r}{hint}"
-        )
+        shown = repr(scheme if found or "@" in value else value) if "@" not in scheme else "this"
+        raise _fault(f"a store is sqlite:///FILE or postgresql+psycopg://USER@HOST/NAME, not {shown}{hint}")
     return value
 
 
@@ -323,7 +322,7 @@ class Config(Section):
             raise _fault("store and store_env are both set: keep one")
         return self
 
-    def model_post_init(self, context: Any, /) -> None:
+    def model_post_init(self, context: Any, /) -> None:  # noqa: ARG002  # Pydantic's signature
         """Share the false-alarm budget equally over the targets."""
         for target in self.targets:
             target._share = 1.0 / len(self.targets)  # noqa: SLF001  # set once, where the number is known

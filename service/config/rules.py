@@ -60,10 +60,8 @@ def _target(target: Mapping[str, Any], here: Path, notifiers: list[str]) -> Iter
             yield (*here, "labels", label), f"reserved; not allowed: {list_of(sorted(RESERVED_LABELS))}"
     limits, endpoint = _mapping(target.get("limits")), _mapping(target.get("endpoint"))
     if limits.get("usd_per_day") is not None and endpoint and endpoint.get("price") is None:
-        yield (
-            (*here, "limits", "usd_per_day"),
-            "needs endpoint.price, such as {input_per_mtok: 0.30, output_per_mtok: 1.20}: without a price nothing is counted",
-        )
+        why = "needs endpoint.price, such as {input_per_mtok: 0.30, output_per_mtok: 1.20}: nothing is counted without"
+        yield (*here, "limits", "usd_per_day"), why
     for key in ("endpoint", "reference"):
         yield from _variables(_mapping(target.get(key)), (*here, key))
     for name, challenger in _mapping(target.get("challengers")).items():

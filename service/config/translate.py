@@ -19,7 +19,8 @@ from service.config.source import Document, Path, show_path
 from service.text import safe
 
 _SECRET_KEY = re.compile(
-    r"(^|_|-)(api_?key|key|token|secret|password|passwd|authorization|credentials?|cookie|dsn|signing)$", re.I
+    r"(^|_|-)(api_?key|key|token|secret|password|passwd|authorization|credentials?|cookie|dsn|signing)$",
+    re.IGNORECASE,
 )
 _SECRET_VALUE = re.compile(
     r"^(sk-|xox[a-z]-|gh[a-z]_|glpat-|AKIA|hf_|whsec_|Bearer |Basic |-----BEGIN)|hooks\.slack\.com|://[^/\s]*:[^/\s]*@"
@@ -82,12 +83,13 @@ def _path(details: ErrorDetails, data: Any) -> Path:
     """The error's location as a path into the data: names of union members and validators are dropped."""
     path: list[str | int] = []
     for i, part in enumerate(details["loc"]):
-        last = i == len(details["loc"]) - 1
-        if isinstance(data, Mapping) and isinstance(part, str) and part in data:
+        if (isinstance(data, Mapping) and part in data) or (
+            isinstance(data, list) and isinstance(part, int) and 0 <= part < len(data)
+        ):
             data = data[part]
-        elif isinstance(data, list) and isinstance(part, int) and 0 <= part < len(data):
-            data = data[part]
-        elif not (last and (details["type"] == "missing" or _is_absent_kind(details, data))):
+        elif i < len(details["loc"]) - 1 or not (
+            details["type"] == "missing" or _is_absent_kind(details, data)
+        ):
             continue
         path.append(part)
     return tuple(path)
@@ -104,7 +106,7 @@ def _is_absent_kind(details: ErrorDetails, data: Any) -> bool:
 def _message(details: ErrorDetails, path: Path, document: Document, model: type[BaseModel]) -> str:
     kind, value, context = details["type"], details["input"], details.get("ctx", {})
     if kind == "missing":
-        return "required key is missing" + _example(path, model, document.data)
+        return "required key is missing" + _example(path)
     if kind == "extra_forbidden":
         return _unknown(path, _keys(path[:-1], model, document.data))
     shown = "" if is_secret(path, value) else _shown(value, path, document)
@@ -134,12 +136,11 @@ def _message(details: ErrorDetails, path: Path, document: Document, model: type[
     if wanted and kind.rpartition("_")[2] in {"type", "parsing", "from", "float"}:
         return f"must be {wanted}{instead}{_quoting(kind, value, path, document)}"
     message = re.sub(r"^(Value error|Assertion failed), ", "", details["msg"])
-    return (
-        message if kind in {"value_error", "assertion_error"} or kind not in _PYDANTIC else message + instead
-    )
+    return message + instead if kind in _PYDANTIC else message
 
 
 _PYDANTIC = frozenset({"string_pattern_mismatch", "enum", "none_required", "invalid_key", "is_instance_of"})
+"""Kinds of error whose message is Pydantic's own and does not name the value."""
 
 
 def _quoting(kind: str, value: Any, path: Path, document: Document) -> str:
@@ -197,7 +198,7 @@ def _unknown(path: Path, keys: Sequence[str]) -> str:
     return f"unknown key{near}{' Allowed:' if near else '; allowed:'} {list_of(keys)}"
 
 
-def _example(path: Path, model: type[BaseModel], data: Any) -> str:
+def _example(path: Path) -> str:
     examples = {
         "version": "version: 1", "name": "name: my-model", "golden": "golden: golden.jsonl",
         "scorers": "scorers: [{kind: exact_match}]", "targets": "targets: [...]; run: goldwatch init",
@@ -214,13 +215,9 @@ def _keys(path: Path, model: type[BaseModel], data: Any) -> list[str]:
     annotation: Any = model
     for part in path:
         data = data[part]
-        if isinstance(part, str) and found is not None:
-            annotation = _fields(found).get(part)
-        else:
-            annotation = _inside(annotation)
+        in_model = found if isinstance(part, str) else None
+        annotation = _fields(in_model).get(str(part)) if in_model else _inside(annotation)
         found = _model(annotation, data)
-        if found is None and not isinstance(annotation, type):
-            annotation = _inside(annotation) if get_origin(annotation) is Mapping else annotation
     return list(_fields(found)) if found else []
 
 

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from service.cli.render.run import STYLES, Details, render_run
-from service.cli.render.words import clock, epoch, percent, points, times
+from service.cli.render.words import MINUS, clock, epoch, percent, points, times
 from service.text import safe
 
 _FALL_BACK = {
@@ -61,12 +61,12 @@ def _findings(findings: Any) -> Table:
     ranked = sorted(findings, key=lambda f: -(f.get("evidence") or 0.0))
     for f in ranked:
         scores = f["check"] in ("quality", "floor")
-        interval = f.get("interval")
+        low, high = f.get("interval") or (None, None)
         table.add_row(
             safe(f["check"], 24), safe(f.get("scorer") or "-", 24), safe(f["slice"], 40),
             _figure(f.get("baseline"), as_percent=scores), _figure(f.get("current"), as_percent=scores),
-            (points(f["effect"], unit=False) if scores else f"{f['effect']:+.3g}") if f.get("effect") is not None else "-",
-            f"{points(interval[0], unit=False)} … {points(interval[1], unit=False)}" if interval and scores else "-",
+            _change(f.get("effect"), as_points=scores),
+            f"{_change(low, as_points=scores)} … {_change(high, as_points=scores)}" if low is not None else "-",
             times(f["evidence"]) if f.get("evidence") is not None else "-",
             Text(str(f["verdict"]), style=STYLES.get(f["verdict"], "")),
         )  # fmt: skip
@@ -77,3 +77,9 @@ def _figure(value: float | None, *, as_percent: bool) -> str:
     if value is None:
         return "-"
     return percent(value) if as_percent else f"{value:.3g}"
+
+
+def _change(value: float | None, *, as_points: bool) -> str:
+    if value is None:
+        return "-"
+    return points(value, unit=False) if as_points else f"{value:+.3g}".replace("-", MINUS)

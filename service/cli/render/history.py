@@ -31,7 +31,7 @@ def sparkline(values: Sequence[float | None], width: int | None = None) -> str:
     if not known:
         return UNMEASURED * len(shown)
     high = max(known)
-    low = min(min(known), max(high - _LEAST_SPAN, 0.0))
+    low = min(*known, max(high - _LEAST_SPAN, 0.0))
     span = max(high - low, 1e-9)
     steps = len(BARS) - 1
     return "".join(

@@ -16,6 +16,7 @@ from rich.text import Text
 
 from checks.types import ALL
 from service.cli.render.words import clock, count, day, epoch, percent, points, text_of, times, usd
+from service.message import BrokenExample
 from service.text import safe
 
 STYLES = {
@@ -25,17 +26,6 @@ STYLES = {
 
 _ON_SCORES = frozenset({"quality", "floor"})
 """The checks whose figures are scores, and so are shown as percentages."""
-
-
-@dataclass(frozen=True, slots=True)
-class Broken:
-    """An example that was right and is wrong now. Texts are as the model wrote them."""
-
-    id: str
-    expected: Any
-    before: str | None
-    now: str | None
-    reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +44,7 @@ class Details:
     last_good_at: float | None = None
     broke: int | None = None
     fixed: int | None = None
-    broken: Sequence[Broken] = ()
+    broken: Sequence[BrokenExample] = ()
     failures: Mapping[str, int] = field(default_factory=dict)
     causes: Sequence[str] = ()
     next_steps: Sequence[str] = ()
@@ -241,6 +231,8 @@ def _also(run: Mapping[str, Any], finding: Mapping[str, Any]) -> Iterator[str]:
     ]  # fmt: skip
     for f in others[:3]:
         said = _change(f).plain
+        if f["check"] == "floor" and f.get("reason"):
+            said += f", {safe(f['reason'], 120)}"
         yield f"{f['check']}: {said}" if f["check"] != "quality" else said
 
 
@@ -270,7 +262,7 @@ def _broken(run: Mapping[str, Any], details: Details, limit: int) -> Iterator[Re
 class Examples:
     """A table of broken examples that fits the width: short columns keep their size, answers give way."""
 
-    broken: Sequence[Broken]
+    broken: Sequence[BrokenExample]
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """The header and one line per example."""
