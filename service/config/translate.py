@@ -83,16 +83,19 @@ def _path(details: ErrorDetails, data: Any) -> Path:
     """The error's location as a path into the data: names of union members and validators are dropped."""
     path: list[str | int] = []
     for i, part in enumerate(details["loc"]):
-        if (isinstance(data, Mapping) and part in data) or (
-            isinstance(data, list) and isinstance(part, int) and 0 <= part < len(data)
-        ):
+        last = i == len(details["loc"]) - 1
+        if _has(data, part):
             data = data[part]
-        elif i < len(details["loc"]) - 1 or not (
-            details["type"] == "missing" or _is_absent_kind(details, data)
-        ):
+        elif not last or not (details["type"] == "missing" or _is_absent_kind(details, data)):
             continue
         path.append(part)
     return tuple(path)
+
+
+def _has(data: Any, part: str | int) -> bool:
+    if isinstance(data, list):
+        return isinstance(part, int) and 0 <= part < len(data)
+    return isinstance(data, Mapping) and part in data
 
 
 def _length(value: Any) -> int:
