@@ -1,20 +1,26 @@
 """How is a model asked? One protocol per file.
 
 To add one: a module named like its kind, holding one subclass of :class:`Endpoint` with
-``kind: Literal["your_kind"] = "your_kind"``. Its fields are its configuration.
+``kind: Literal["your_kind"] = "your_kind"``. Its fields are its configuration. A protocol over HTTP derives from
+``HttpEndpoint`` in ``_http.py``, which brings keys, headers, bounds, redirects and errors in words.
+The battery in ``tests/service/endpoints/test_every_endpoint.py`` runs over every kind that registers.
 Only this room and ``service/notifiers`` open connections outward.
 """
 
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-import httpx
 from pydantic import BaseModel, ConfigDict, Field
 
 from checks.registry import Plugin
 from checks.types import Example, Json, Response, Served
+
+if TYPE_CHECKING:
+    import httpx  # the command line reads configurations without it
+
+    from service.endpoints._secrets import SecretError
 
 ROOM = "service.endpoints"
 
@@ -24,8 +30,8 @@ class Price(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    input_per_mtok: Annotated[float, Field(ge=0)] = 0.0
-    output_per_mtok: Annotated[float, Field(ge=0)] = 0.0
+    input_per_mtok: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
+    output_per_mtok: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
 
 
 class Endpoint(Plugin):
@@ -58,8 +64,12 @@ class Endpoint(Plugin):
 
     @abstractmethod
     async def identify(self, client: httpx.AsyncClient, *, timeout_s: float) -> Served:
-        """What the server says it is, from its own pages; whatever is not offered stays None."""
+        """What the server says it is, from its own pages; whatever is not offered stays None. Never raises."""
 
     def secrets(self) -> dict[str, Any]:
-        """The names of the variables and files that hold this endpoint's secrets, for ``doctor``."""
+        """The configuration keys that name secrets, each with its variable or file, for ``doctor``."""
         return {}
+
+    def check_secrets(self) -> list[SecretError]:
+        """What is wrong with the secrets, each said so that it can be put right; empty if nothing is."""
+        return []
