@@ -11,16 +11,20 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from checks import judge
 from checks.scorers import Scorer
-from checks.types import Measurement, Response, Verdict
+from checks.types import FloatArray, Measurement, Response, Verdict
 from service import history
+from service.message import BrokenExample
 from service.records import Golden, Requests, RunKind, RunRecord, RunState
 from service.report import run_object
 from service.scoring import Scored, score_run
 
 HOUR_S = 3600.0
 PERIOD_H = 2160.0
+RIGHT = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,3 +158,30 @@ def token_sums(responses: Sequence[Response]) -> tuple[int | None, int | None]:
     inputs = [r.input_tokens for r in responses if r.input_tokens is not None]
     outputs = [r.output_tokens for r in responses if r.output_tokens is not None]
     return sum(inputs) if inputs else None, sum(outputs) if outputs else None
+
+
+def broken_in_last(golden: Golden, judged: Sequence[Judged], scorer: str) -> list[BrokenExample]:
+    """The examples that the last run lost: right (0.5 or more) in the mean of the learnt runs, wrong in it.
+
+    ``before`` is the newest learnt run's answer. Empty where nothing was learnt.
+    """
+    learnt = [one for one in judged if one.record.verdict is Verdict.LEARNING]
+    if not learnt:
+        return []
+    past = np.array([_vector(one, scorer) for one in learnt])
+    known = ~np.isnan(past)
+    counts = known.sum(axis=0)
+    was = np.where(counts > 0, np.where(known, past, 0.0).sum(axis=0) / np.maximum(counts, 1), np.nan)
+    now = _vector(judged[-1], scorer)
+    reasons = next(v.reasons for v in judged[-1].scored.vectors if v.scorer == scorer)
+    before = {r.example_id: r.output for r in learnt[-1].responses}
+    after = {r.example_id: r.output for r in judged[-1].responses}
+    return [
+        BrokenExample(e.id, e.expected, before.get(e.id), after.get(e.id), reasons.get(int(i)))
+        for i in np.flatnonzero((was >= RIGHT) & (now < RIGHT))
+        for e in (golden.examples[i],)
+    ]
+
+
+def _vector(judged: Judged, scorer: str) -> FloatArray:
+    return next(v.values for v in judged.scored.vectors if v.scorer == scorer)
