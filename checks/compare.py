@@ -35,7 +35,7 @@ from checks.inference.paired import PairedTest, fewest_clusters, paired_test
 from checks.scorers import Scorer, score
 from checks.types import ALL, BoolArray, Example, Finding, FloatArray, Json, Response, ScoreSummary, Verdict
 
-CHECK = "quality"
+NAME = "quality"
 RIGHT = 0.5
 """From this score on an example counts as right, in the lists of broken and fixed ones only."""
 
@@ -318,7 +318,7 @@ def _finding(subject: _Subject, p: float | None, alpha: float, refused: str | No
         verdict = Verdict.REGRESSED if test.effect < 0 else Verdict.IMPROVED
         reason = f"{test.changed} of {_pairs(test)} differ"
     return Finding(
-        check=CHECK,
+        check=NAME,
         scorer=subject.scorer,
         slice=subject.slice,
         verdict=verdict,

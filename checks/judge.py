@@ -58,7 +58,7 @@ def all_checks() -> dict[str, Check]:
     found: dict[str, Check] = {}
     for module in sorted(m.name for m in pkgutil.iter_modules(checks.__path__) if not m.ispkg):
         check = getattr(importlib.import_module(f"checks.{module}"), "CHECK", None)
-        if hasattr(check, "update"):
+        if check is not None:
             found[check.name] = check
     for entry in entry_points(group="goldwatch.checks"):
         found[entry.name] = entry.load()

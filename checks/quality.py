@@ -148,7 +148,7 @@ def _advance(
     learning = watched.down.learning
     down, trace = group.advance(plan, watched.down, row[None], hours, threshold, learn=learn)
     up, _ = group.advance(
-        replace(plan, key=key + len(subject.scorers)),
+        replace(plan, key=key + len(subject.scorers), remembered=1),
         watched.up,
         1.0 - row[None],
         hours,

@@ -25,11 +25,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from checks.inference import clock, conformal, counts, noise, onset, resolve
 from checks.types import BoolArray, FloatArray
+
+Float32Array: TypeAlias = NDArray[np.float32]
 
 REMEMBERED = 256
 """Runs whose e-values are kept for the onset (as they were, not capped: the onset asks when, not whether)."""
@@ -47,7 +51,8 @@ class Plan:
 
     ``masks`` [streams, examples], the first one all true; ``names`` the streams' names, the first "all";
     ``key`` numbers the group for the counter-based generator; ``margin`` is a drop that is granted, in
-    units of the score; ``least_variance`` floors PB, and below ``conformal_below`` the mean stream is conformal.
+    units of the score; ``least_variance`` floors PB, and below ``conformal_below`` the mean stream is conformal;
+    ``remembered`` runs are kept for the onset.
     """
 
     masks: BoolArray
@@ -58,6 +63,7 @@ class Plan:
     margin: float = 0.0
     least_variance: float = 0.5
     conformal_below: float = 2.5
+    remembered: int = REMEMBERED
 
     @property
     def streams(self) -> int:
@@ -126,9 +132,9 @@ class State:
     times: FloatArray
     last_at_h: float | None
     evidence: FloatArray
-    past_log_e: FloatArray
+    past_log_e: Float32Array
     past_dt: FloatArray
-    past_shift: FloatArray
+    past_shift: Float32Array
     pool: FloatArray
     held: FloatArray
     hot: bool = False
@@ -173,9 +179,9 @@ def initial(plan: Plan) -> State:
         times=np.zeros(0),
         last_at_h=None,
         evidence=np.zeros(bets),
-        past_log_e=np.zeros((0, bets)),
+        past_log_e=np.zeros((0, bets), dtype=np.float32),
         past_dt=np.zeros(0),
-        past_shift=np.zeros((0, plan.streams)),
+        past_shift=np.zeros((0, plan.streams), dtype=np.float32),
         pool=np.zeros((plan.streams, 0)),
         held=np.zeros((0, 2, counts.STRATA)),
     )
@@ -422,14 +428,19 @@ def _one(
         state,
         evidence=grown,
         hot=capped,
-        past_log_e=np.vstack([state.past_log_e, log_e])[-REMEMBERED:],
-        past_dt=np.append(state.past_dt, dt_h)[-REMEMBERED:],
-        past_shift=np.vstack([state.past_shift, shift])[-REMEMBERED:],
+        past_log_e=_recent(state.past_log_e, log_e, plan.remembered),
+        past_dt=np.append(state.past_dt, dt_h)[-plan.remembered :],
+        past_shift=_recent(state.past_shift, shift, plan.remembered),
     )
     parts = _parts(plan, weights * grown / threshold_h)
     if parts.sum() < 1.0:
         return state, capped, False, parts
     return replace(state, page=_page(plan, state, weights, parts), held=state.held[:0]), capped, True, parts
+
+
+def _recent(past: Float32Array, row: FloatArray, keep: int) -> Float32Array:
+    """The newest ``keep`` rows, the given one last; single precision is enough to ask when."""
+    return np.vstack([past[-keep + 1 :] if keep > 1 else past[:0], row.astype(np.float32)])
 
 
 def _parts(plan: Plan, relative: FloatArray) -> FloatArray:

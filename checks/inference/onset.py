@@ -22,7 +22,7 @@ def posterior(log_e: FloatArray, dt_h: FloatArray, weights: FloatArray) -> Float
         dt_h: float [runs], hours before each run.
         weights: float [bets].
     """
-    later = np.cumsum(log_e[::-1], axis=0)[::-1] + np.log(weights)
+    later = np.cumsum(log_e[::-1], axis=0, dtype=np.float64)[::-1] + np.log(weights)
     log_terms = np.logaddexp.reduce(later, axis=1) + np.log(np.maximum(dt_h, 1e-12))
     terms = np.exp(log_terms - log_terms.max())
     share: FloatArray = terms / terms.sum()

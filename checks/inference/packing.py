@@ -1,20 +1,20 @@
 """How is a fold's state kept? Frozen dataclasses of arrays and plain values, to bytes and back.
 
 A kept state is a shortcut, never the truth: it can always be computed again from history. The form is a
-zlib-compressed JSON header followed by the arrays' bytes; nothing in it is executed on reading.
+JSON header followed by the arrays' bytes, which are noise and do not compress; nothing in it is executed on reading.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import json
-import zlib
 from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
-_KINDS = {kind: np.dtype(kind) for kind in ("<f8", "<i8", "|b1")}
+_MARK = b"GWF1"
+_KINDS = {kind: np.dtype(kind) for kind in ("<f8", "<f4", "<i8", "|b1")}
 
 
 def _name(kind: type) -> str:
@@ -41,7 +41,7 @@ def pack(value: Any) -> bytes:
         raise TypeError(f"cannot keep a {type(v).__name__}")
 
     header = json.dumps(plain(value), separators=(",", ":")).encode()
-    return zlib.compress(len(header).to_bytes(8, "little") + header + b"".join(arrays), 1)
+    return _MARK + len(header).to_bytes(8, "little") + header + b"".join(arrays)
 
 
 def unpack(data: bytes, types: Iterable[type]) -> Any:
@@ -51,8 +51,10 @@ def unpack(data: bytes, types: Iterable[type]) -> Any:
         ValueError: the bytes are not of that form, or of another version of the types.
     """
     known = {_name(t): t for t in types}
+    if data[:4] != _MARK:
+        raise ValueError("not a kept state of this form")
+    raw = data[4:]
     try:
-        raw = zlib.decompress(data)
         end = 8 + int.from_bytes(raw[:8], "little")
         tree = json.loads(raw[8:end])
         at = end
@@ -75,5 +77,5 @@ def unpack(data: bytes, types: Iterable[type]) -> Any:
             return known[kind](**{k: build(i) for k, i in v.items() if k != "@"})
 
         return build(tree)
-    except (KeyError, TypeError, ValueError, zlib.error) as error:
+    except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"not a kept state of this version: {error}") from error

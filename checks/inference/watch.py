@@ -114,7 +114,9 @@ def _checked_scores(scores: ArrayLike) -> FloatArray:
     bad = ~np.isnan(x) & ~((x >= 0.0) & (x <= 1.0))
     if bad.any():
         run, example = (int(v) for v in np.argwhere(bad)[0])
-        raise ValueError(f"scores[{run}, {example}] must lie in [0, 1] or be NaN, not {float(x[run, example])!r}")
+        raise ValueError(
+            f"scores[{run}, {example}] must lie in [0, 1] or be NaN, not {float(x[run, example])!r}"
+        )
     return x
 
 

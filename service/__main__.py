@@ -1,0 +1,5 @@
+"""``python -m service`` is ``goldwatch``."""
+
+from service.cli import main
+
+main()
