@@ -66,7 +66,9 @@ def _tls(chain: list[BaseException], host: str) -> str:
     said = " ".join(str(c) for c in chain)
     if "CERTIFICATE_VERIFY_FAILED" in said or any(isinstance(c, ssl.CertificateError) for c in chain):
         match = re.search(r"certificate verify failed: ([^(\]]{1,80})", said)
-        why = f" ({safe(match[1].strip(), 80)})" if match else ""
+        why = f" ({safe(match[1].strip(' .'), 80)})" if match else ""
+        if match and "mismatch" in match[1]:
+            return f"the certificate of {host} is another host's{why}: use the name that stands in it"
         return f"the certificate of {host} is not trusted{why}: for a CA of your own set SSL_CERT_FILE to its bundle"
     if "WRONG_VERSION_NUMBER" in said or "RECORD_LAYER" in said.upper():
         return f"{host} does not speak TLS: should the address begin with http://?"

@@ -13,7 +13,7 @@ from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from checks.types import Served
 from service.endpoints._faults import bad_body, error_in
@@ -64,17 +64,22 @@ class OpenAI(HttpEndpoint):
     PATH: ClassVar[str]
     RESERVED: ClassVar[dict[str, str]]
 
+    @field_validator("params")
+    @classmethod
+    def _open_but_not_for_all(cls, params: dict[str, Any]) -> dict[str, Any]:
+        faults = [f"params cannot set {name}: {instead}" for name, instead in cls.RESERVED.items() if name in params]
+        if params.get("n", 1) != 1 or params.get("best_of", 1) != 1:
+            faults.append("params cannot ask for several answers (n, best_of): write repeats: N on the target")
+        if problem := json_problem(params, "params"):
+            faults.append(problem)
+        if faults:
+            raise ValueError("; ".join(faults))
+        return params
+
     @model_validator(mode="after")
-    def _open_but_not_for_all(self) -> OpenAI:
-        for name, instead in self.RESERVED.items():
-            if name in self.params:
-                raise ValueError(f"params cannot set {name}: {instead}")
-        if self.params.get("n", 1) != 1 or self.params.get("best_of", 1) != 1:
-            raise ValueError("params cannot ask for several answers (n, best_of): write repeats: N on the target")
+    def _options_of_a_stream(self) -> OpenAI:
         if "stream_options" in self.params and not self.stream:
             raise ValueError("params.stream_options needs stream: true")
-        if problem := json_problem(self.params, "params"):
-            raise ValueError(problem)
         return self
 
     @property

@@ -21,7 +21,7 @@ import re
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, field_validator
 
 from checks.types import Example, Json, Served
 from service.endpoints._faults import bad_body, error_in
@@ -56,7 +56,7 @@ def _path(value: str) -> str:
     try:
         jmespath.compile(value)
     except JMESPathError as error:
-        first = str(error).splitlines()[0] if str(error) else type(error).__name__
+        first = str(error).splitlines()[0].rstrip(":") if str(error) else type(error).__name__
         raise ValueError(f"{safe(value, 60)!r} is not JMESPath: {safe(first, 120)}; see jmespath.org") from None
     return value
 
@@ -72,18 +72,19 @@ class HttpJson(HttpEndpoint):
         str, Field(alias="url", description="The whole address."), AfterValidator(_address_with_query)
     ]
     method_: Annotated[Literal["POST", "PUT"], Field(alias="method")] = "POST"
-    body: Annotated[Any, Field(description="The request's JSON; texts in it may hold {{ input }}.")] = None
+    body: Annotated[Any, Field(description="The request's JSON; texts in it may hold {{ input }}.")]
     output: Annotated[Path, Field(description="JMESPath of the answer.")]
     input_tokens: Annotated[Path | None, Field(description="JMESPath of the count of input tokens.")] = None
     output_tokens: Annotated[Path | None, Field(description="JMESPath of the count of output tokens.")] = None
     served_model: Annotated[Path | None, Field(description="JMESPath of the name of the model that answered.")] = None
     fingerprint: Annotated[Path | None, Field(description="JMESPath of what tells deployments apart.")] = None
 
-    @model_validator(mode="after")
-    def _sends_the_input(self) -> HttpJson:
-        if problem := json_problem(self.body, "body"):
+    @field_validator("body")
+    @classmethod
+    def _sends_the_input(cls, body: Any) -> Any:
+        if problem := json_problem(body, "body"):
             raise ValueError(problem)
-        names = {name for text in _texts(self.body) for name in _SLOT.findall(text)}
+        names = {name for text in _texts(body) for name in _SLOT.findall(text)}
         if unknown := sorted(names - set(_VARIABLES)):
             raise ValueError(
                 f"body: unknown variable {{{{ {safe(unknown[0], 40)} }}}}; "
@@ -91,7 +92,7 @@ class HttpJson(HttpEndpoint):
             )
         if not names & {"input", "messages"}:
             raise ValueError('body must hold "{{ input }}" or "{{ messages }}": else every example asks the same')
-        return self
+        return body
 
     @property
     def url(self) -> str:

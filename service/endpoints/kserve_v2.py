@@ -19,7 +19,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 from urllib.parse import quote
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator
 
 from checks.types import Example, Json, Served
 from service.endpoints._faults import bad_body, error_in
@@ -59,15 +59,26 @@ class KserveV2(HttpEndpoint):
     softmax: Annotated[bool, Field(description="The numbers are logits, not probabilities.")] = False
     params: Annotated[dict[str, Any], Field(default_factory=dict, description="The request's parameters.")]
 
-    @model_validator(mode="after")
-    def _sound(self) -> KserveV2:
-        if problem := json_problem(self.params, "params"):
+    @field_validator("params")
+    @classmethod
+    def _json(cls, params: dict[str, Any]) -> dict[str, Any]:
+        if problem := json_problem(params, "params"):
             raise ValueError(problem)
-        if len(set(self.labels)) != len(self.labels):
+        return params
+
+    @field_validator("labels")
+    @classmethod
+    def _each_once(cls, labels: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(labels)) != len(labels):
             raise ValueError("labels holds a label twice")
-        if self.base_url.endswith("/v2"):
+        return labels
+
+    @field_validator("base_url")
+    @classmethod
+    def _before_v2(cls, base_url: str) -> str:
+        if base_url.endswith("/v2"):
             raise ValueError("base_url ends before /v2: remove it")
-        return self
+        return base_url
 
     @property
     def url(self) -> str:

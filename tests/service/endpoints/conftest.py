@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
+import ssl
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
@@ -151,21 +152,21 @@ class Server:
 
 
 @pytest.fixture
-def new_server() -> Iterator[Callable[[], Server]]:
+def new_server() -> Iterator[Callable[..., Server]]:
     """Starts one more server."""
     loop, listening, servers = asyncio.new_event_loop(), [], []
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
 
-    async def start(server: Server) -> None:
-        listener = await asyncio.start_server(server.serve, "127.0.0.1", 0)
+    async def start(server: Server, tls: ssl.SSLContext | None) -> None:
+        listener = await asyncio.start_server(server.serve, "127.0.0.1", 0, ssl=tls)
         listening.append(listener)
         server.port = listener.sockets[0].getsockname()[1]
 
-    def make() -> Server:
+    def make(tls: ssl.SSLContext | None = None) -> Server:
         server = Server()
         servers.append(server)
-        asyncio.run_coroutine_threadsafe(start(server), loop).result()
+        asyncio.run_coroutine_threadsafe(start(server, tls), loop).result()
         return server
 
     async def stop() -> None:

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import shutil
+import ssl
+import subprocess
 import zlib
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -113,3 +118,41 @@ def test_any_httpx_client_will_do(server: Any) -> None:
     assert asyncio.run(run(server.close())).error.kind is ErrorKind.CONNECT
     assert asyncio.run(run(server.cut())).error.kind is ErrorKind.BAD_BODY
     assert asyncio.run(run(server.redirect("http://h.invalid/"))).error.kind is ErrorKind.REDIRECT
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> Path:
+    """A certificate for localhost that no CA signed, with its key in the same file."""
+    if shutil.which("openssl") is None:
+        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)("openssl is not installed")
+    file = tmp_path / "both.pem"
+    options = ["-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
+    names = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
+    command = ["openssl", "req", *options, *names, "-keyout", str(file), "-out", str(tmp_path / "c.pem")]
+    subprocess.run(command, check=True, capture_output=True)
+    file.write_bytes(file.read_bytes() + (tmp_path / "c.pem").read_bytes())
+    return file
+
+
+def test_an_untrusted_certificate_is_a_tls_error_with_its_remedy(
+    certificate: Path, new_server: Any, ask: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Unknown CA: SSL_CERT_FILE, which then works; a certificate of another name: use that name."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    server = new_server(context)
+    server.answers(server.reply(200, GOOD))
+    endpoint = OpenAIChat(base_url=f"https://localhost:{server.port}/v1", model="m")
+    error = ask(endpoint).error
+    assert error.kind is ErrorKind.TLS
+    assert error.message == (
+        f"the certificate of localhost:{server.port} is not trusted (self-signed certificate): "
+        "for a CA of your own set SSL_CERT_FILE to its bundle"
+    )
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    assert ask(endpoint).output == "x"
+    error = ask(OpenAIChat(base_url=f"https://127.0.0.1:{server.port}/v1", model="m")).error
+    assert error.kind is ErrorKind.TLS
+    assert "is another host's (IP address mismatch" in error.message
+    assert server.requests[-1].path == "/v1/chat/completions"
+    assert len(server.requests) == 1
