@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from checks.base import SECONDS_PER_HOUR, Answer, mean
-from checks.inference import counts, group, noise
+from checks.inference import counts, group, noise, reference
 from checks.inference.paired import paired_interval
 from checks.types import ALL, Finding, FloatArray, Measurement, Subject, Verdict
 
@@ -48,7 +48,7 @@ class Quality:
         State,
         Watched,
         group.State,
-        group.Fitted,
+        reference.Reference,
         group.Page,
         noise.Noise,
         counts.Counts,

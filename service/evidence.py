@@ -12,8 +12,10 @@ from checks.types import Example, FloatArray, Response, Verdict
 from service.message import BrokenExample
 from service.records import BaselineRecord, Golden, RunRecord, ScoreVector
 
-HALF = 0.5
-"""An example broke if its score fell by at least so much; where none did, those that fell furthest are shown."""
+RIGHT = 0.5
+"""From here on an answer counts as right."""
+
+_TELLING = 0.05  # a smaller fall of a graded score is noise to a reader
 
 
 class Reader(Protocol):
@@ -80,14 +82,18 @@ def broken(
     onset: int | None = None,
     limit: int | None = None,
 ) -> Broken:
-    """The examples that broke in a run, by the scorer that lost most (or by ``scorer``)."""
+    """The examples that broke in a run, by the scorer that lost most (or by ``scorer``), the worst first.
+
+    An example broke if it was right in the mean of the baseline runs and is wrong in this one; where none was,
+    those whose score fell are shown.
+    """
     now = {v.scorer: v for v in (store.vectors(run_id) if vectors is None else vectors)}
     means = baseline_means(store, baseline)
     falls = {
         name: np.nan_to_num(means[name] - now[name].values)
         for name in now
         if name in means and len(means[name]) == len(now[name].values)
-    }
+    }  # unknown is no fall
     if scorer is not None:
         falls = {name: fall for name, fall in falls.items() if name == scorer}
     before = good_run(store, run_id, target, onset)
@@ -95,8 +101,10 @@ def broken(
         return Broken((), 0, 0, None, before)
     name = max(falls, key=lambda n: float(falls[n].sum()))
     fall = falls[name]
-    sides = np.flatnonzero(fall >= HALF)
-    order = sides if len(sides) else np.flatnonzero(fall > 0.05)
+    was, known = means[name] >= RIGHT, ~np.isnan(means[name]) & ~np.isnan(now[name].values)
+    right = now[name].values >= RIGHT
+    sides = np.flatnonzero(known & was & ~right)
+    order = sides if len(sides) else np.flatnonzero(fall > _TELLING)
     order = order[np.argsort(-fall[order], kind="stable")]
     chosen = [int(i) for i in (order if limit is None else order[:limit])]
     examples = [golden.examples[i] for i in chosen]
@@ -111,7 +119,7 @@ def broken(
         )
         for i, example in zip(chosen, examples, strict=True)
     )
-    return Broken(broke, len(order), int((fall <= -HALF).sum()), name, before)
+    return Broken(broke, len(order), int((known & ~was & right).sum()), name, before)
 
 
 def _texts(

@@ -7,6 +7,7 @@ The array door, for researchers and for anyone who wants to check the promise::
 
 Inside:
 
+- ``reference.py``: what a run is held against, and the statistic of a run.
 - ``noise.py``: mean streams: one run into a z-value, with the noise model learnt.
 - ``counts.py``: rare-failure streams: one run into e-values for lost answers.
 - ``clock.py``: Shiryaev-Roberts on e-values against the false-alarm budget; two runs must agree.

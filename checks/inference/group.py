@@ -7,14 +7,7 @@ without slices; what is absent is shared among the rest). ``initial`` and ``adva
 new state and what each row showed. The state is a value: everything that is used at a run was settled by
 the runs before it.
 
-The run statistic of a mean stream is the residual sum over the answered examples::
-
-    y = sum_answered (x_i - p_i) / sqrt(V_t / V) / sqrt(max(PB, .5))
-
-p_i: the example's past rate, shrunk towards the overall rate g by half an answer; V_t / V: the share of the
-within-example variance that was answered; PB: the sum of unbiased within-example variances. Rates and strata
-are fitted anew whenever the number of past runs has doubled.
-
+Each run is held against a reference (``reference.py``), fitted anew whenever the number of past runs has doubled.
 The failures of a run at its cap are learnt one run later: otherwise the first of two bad runs would teach the
 frailty that such runs happen, and the second would not be believed.
 
@@ -30,7 +23,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from checks.inference import clock, conformal, counts, noise, onset, resolve
+from checks.inference import clock, conformal, counts, noise, onset, reference, resolve
 from checks.types import BoolArray, FloatArray
 
 Float32Array: TypeAlias = NDArray[np.float32]
@@ -42,7 +35,6 @@ WARM, HELD = 0.05, 0.99
 """After a healthy run and from evidence below WARM, one bad run may lift it to HELD at most: two must agree."""
 
 CHUNK = 512
-_SPARE_VARIANCE = 0.003
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,18 +93,6 @@ class Page:
 
 
 @dataclass(frozen=True, slots=True)
-class Fitted:
-    """The reference that runs are held against, fitted on all runs learnt so far."""
-
-    rate: FloatArray
-    variance: FloatArray
-    whole: FloatArray
-    unit: FloatArray
-    ranked: BoolArray
-    graded: bool
-
-
-@dataclass(frozen=True, slots=True)
 class State:
     """Everything that the past has left. ``seen`` counts measured runs, ``runs`` those that were learnt.
 
@@ -138,7 +118,7 @@ class State:
     pool: FloatArray
     held: FloatArray
     hot: bool = False
-    fitted: Fitted | None = None
+    fitted: reference.Reference | None = None
     noise: noise.Noise | None = None
     counts: counts.Counts | None = None
     page: Page | None = None
@@ -257,23 +237,15 @@ def _absorb(state: State, row: FloatArray, answered: BoolArray) -> State:
     )
 
 
-def _fit(plan: Plan, state: State, graded: bool) -> Fitted:
-    answers = state.answers
-    overall = float(state.total.sum() / max(answers.sum(), 1.0))
-    rate = (state.total + 0.5 * overall) / (answers + 0.5)
-    spread = np.maximum(state.squares - state.total**2 / np.maximum(answers, 1.0), 0.0)
-    freedom = np.maximum(answers - 1.0, 0.0)
-    unbiased = np.where(freedom > 0, spread / np.maximum(freedom, 1.0), 0.0)
-    typical = float(spread.sum() / max(freedom.sum(), 1.0))
-    variance = (spread + typical) / (freedom + 1.0) + _SPARE_VARIANCE * max(typical, 1e-6 if graded else 1.0)
-    within = plan.masks @ unbiased
-    return Fitted(
-        rate=rate,
-        variance=variance,
-        whole=np.maximum(plan.masks @ variance, 1e-12),
-        unit=np.sqrt(np.maximum(within, plan.least_variance)),
-        ranked=within < plan.conformal_below,
+def _fit(plan: Plan, state: State, graded: bool) -> reference.Reference:
+    return reference.fit(
+        plan.masks,
+        state.total,
+        state.squares,
+        state.answers,
         graded=graded,
+        least_variance=plan.least_variance,
+        conformal_below=plan.conformal_below,
     )
 
 
@@ -289,7 +261,7 @@ def _arm(plan: Plan, state: State) -> State:
     graded = bool(np.any((known != 0.0) & (known != 1.0)))
     fitted = _fit(plan, state, graded)
     answered = ~np.isnan(state.rows)
-    y = _statistic(plan, fitted, state.rows, answered)
+    y = reference.statistic(plan.masks, fitted, state.rows, answered)
     learnt = noise.initial(plan.streams)
     for row, at_h in zip(y, state.times, strict=True):
         clean = np.where(np.isnan(row), learnt.mean, row)
@@ -323,16 +295,6 @@ def _refit(plan: Plan, state: State) -> State:
     )
 
 
-def _statistic(plan: Plan, fitted: Fitted, scores: FloatArray, answered: BoolArray) -> FloatArray:
-    """Y [rows, streams]; NaN where a stream has no answer."""
-    masks = plan.masks.T.astype(float)
-    residual = np.where(answered, scores - fitted.rate, 0.0) @ masks
-    share = ((answered * fitted.variance) @ masks) / fitted.whole
-    with np.errstate(divide="ignore", invalid="ignore"):
-        y: FloatArray = np.where(share > 0, residual / np.sqrt(share) / fitted.unit, np.nan)
-    return y
-
-
 def _judge(
     plan: Plan,
     state: State,
@@ -347,7 +309,7 @@ def _judge(
     assert fitted is not None  # noqa: S101  # only an armed group judges
     answered = ~np.isnan(scores)
     filled = np.where(answered, scores, 0.0)
-    y = _statistic(plan, fitted, scores, answered)
+    y = reference.statistic(plan.masks, fitted, scores, answered)
     sizes = plan.masks.sum(axis=1) * plan.margin / fitted.unit
     x, m = counts.count(state.counts, scores, answered) if state.counts else (y, y)
     weights = plan.bets

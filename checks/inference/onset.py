@@ -9,12 +9,15 @@ Not to be used before a page: the shares say when, given that there was a change
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 from checks.types import FloatArray
 
 
-def posterior(log_e: FloatArray, dt_h: FloatArray, weights: FloatArray) -> FloatArray:
+def posterior(log_e: NDArray[np.floating[Any]], dt_h: FloatArray, weights: FloatArray) -> FloatArray:
     """Probability of each start, [runs], oldest first.
 
     Args:
