@@ -11,8 +11,9 @@ from service.cli.options import CONFIG, AsJson, ConfigFile
 from service.cli.outcome import FAIL_ON, FailOn, exit_code, fail_on_verdicts
 
 if TYPE_CHECKING:
+    from service.conclude import Finished
     from service.config import Config, Target
-    from service.pipeline import Finished, Shell
+    from service.pipeline import Shell
     from service.store import Store
 
 
