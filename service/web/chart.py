@@ -14,8 +14,8 @@ from markupsafe import Markup
 
 from service import wording
 
-WIDTH, HEIGHT = 720, 220
-_LEFT, _RIGHT, _TOP, _BOTTOM = 48, 12, 22, 26
+WIDTH, HEIGHT = 720, 236
+_LEFT, _RIGHT, _TOP, _BOTTOM = 48, 12, 38, 26
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +102,7 @@ def _range(values: Sequence[float], band: tuple[float, float] | None) -> tuple[f
     low, high = max(low, 0), min(high, 100)
     while high - low < 4:
         low, high = max(low - 1, 0), min(high + 1, 100)
+    low -= (high - low) % 2 if low else 0  # so that the line in the middle stands at a whole percent
     return low / 100, high / 100
 
 
@@ -131,7 +132,10 @@ def _event(event: Event, x: float) -> str:
     side = "end" if x > WIDTH * 0.7 else "start"
     shift = -5 if side == "end" else 5
     kind, label = escape(event.kind), escape(event.label)
+    row = (
+        20 if event.kind == "mark" else 6
+    )  # two rows, since a mark often stands just before the first bad run
     return (
-        f'<line class="event {kind}" x1="{x:.1f}" x2="{x:.1f}" y1="{_TOP - 4}" y2="{HEIGHT - _BOTTOM}"/>'
-        f'<text class="event {kind} {side}" x="{x + shift:.1f}" y="{_TOP - 8}">{label}</text>'
+        f'<line class="event {kind}" x1="{x:.1f}" x2="{x:.1f}" y1="{_TOP - row + 2}" y2="{HEIGHT - _BOTTOM}"/>'
+        f'<text class="event {kind} {side}" x="{x + shift:.1f}" y="{_TOP - row}">{label}</text>'
     )

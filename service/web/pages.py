@@ -151,7 +151,8 @@ def says(view: views.TargetView) -> str:
     if run.verdict is Verdict.INCONCLUSIVE:
         return f"could not be measured: {safe(run.reason or 'no reason given', 200)}"
     if run.verdict is Verdict.LEARNING:
-        return f"is learning what healthy is; a baseline has {view.facts.baseline_runs} runs"
+        learning = next((f.reason for f in run.findings if f.verdict is Verdict.LEARNING and f.reason), None)
+        return safe(learning or f"learning: a baseline has {view.facts.baseline_runs} runs", 200)
     finding = _headline(run)
     if run.verdict is Verdict.OK:
         return "no change found"
@@ -165,7 +166,17 @@ def findings_of(run: RunRecord | None, *, moved: bool) -> list[dict[str, Any]]:
     """A run's findings, whole set before slices: those that moved (regressed, suspect, improved), or the others."""
     moving = (Verdict.REGRESSED, Verdict.SUSPECT, Verdict.IMPROVED)
     found = [f for f in (run.findings if run else ()) if (f.verdict in moving) is moved]
-    found.sort(key=lambda f: (f.check, f.scorer or "", f.slice != ALL, f.effect or 0.0, f.slice))
+    order = ("quality", "floor")
+    found.sort(
+        key=lambda f: (
+            order.index(f.check) if f.check in order else len(order),
+            f.check,
+            f.scorer or "",
+            f.slice != ALL,
+            f.effect or 0.0,
+            f.slice,
+        )
+    )
     return [finding_object(f) for f in found]
 
 

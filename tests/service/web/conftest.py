@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import socket
@@ -11,7 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
+import structlog
 
 from checks import judge
 from checks.scorers.label import Label
@@ -174,10 +177,28 @@ def facts(name: str, **more: Any) -> TargetFacts:
     return TargetFacts(name, **{**values, **more})
 
 
+@pytest.fixture(scope="session")
+def seed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Fleet]:
+    """A filled store, made once; each test that asks for ``fleet`` gets a copy."""
+    path = tmp_path_factory.mktemp("seed") / "goldwatch.db"
+    with Store.open(f"sqlite:///{path}") as opened:
+        return path, fill(opened)
+
+
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with Store.open(f"sqlite:///{tmp_path / 'goldwatch.db'}") as opened:
+def store(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Store]:
+    path = tmp_path / "goldwatch.db"
+    if "fleet" in request.fixturenames:
+        shutil.copyfile(request.getfixturevalue("seed")[0], path)
+    with Store.open(f"sqlite:///{path}") as opened:
         yield opened
+
+
+@pytest.fixture(autouse=True)
+def logged() -> Iterator[list[Any]]:
+    """What is logged, kept from the terminal."""
+    with structlog.testing.capture_logs() as entries:
+        yield entries
 
 
 @pytest.fixture
@@ -212,8 +233,9 @@ def fill(store: Store) -> Fleet:
 
 
 @pytest.fixture
-def fleet(store: Store) -> Fleet:
-    return fill(store)
+def fleet(store: Store, seed: tuple[Path, Fleet]) -> Fleet:
+    made = seed[1]
+    return Fleet(store, dict(made.states), dict(made.dark), made.clock)
 
 
 FLEET = ("quiet", "ticket-router", "unreachable", "new", "never-ran")
@@ -287,3 +309,62 @@ def prometheus(tmp_path: Path) -> Iterator[Callable[[int, Path], str]]:
     for process in started:
         process.terminate()
         process.wait(30)
+
+
+LOCAL = ("127.0.0.1", 50_000)
+
+
+@dataclass
+class Browser:
+    """Asks the application from some address, without a network between."""
+
+    app: Any
+    client: tuple[str, int]
+    base_url: str
+
+    def request(self, method: str, path: str, **more: Any) -> httpx.Response:
+        async def ask() -> httpx.Response:
+            transport = httpx.ASGITransport(self.app, raise_app_exceptions=False, client=self.client)
+            async with httpx.AsyncClient(transport=transport, base_url=self.base_url) as client:
+                return await client.request(method, path, **more)
+
+        return asyncio.run(ask())
+
+    def get(self, path: str, **more: Any) -> httpx.Response:
+        return self.request("GET", path, **more)
+
+    def post(self, path: str, **more: Any) -> httpx.Response:
+        return self.request("POST", path, **more)
+
+
+@pytest.fixture
+def browse(store: Store, daemon: Daemon) -> Callable[..., Browser]:
+    """A browser of the application, by default one on this machine."""
+    from service.web.app import create_app
+
+    app = create_app(store, daemon)
+
+    def make(client: tuple[str, int] = LOCAL, base_url: str = "http://localhost:9790") -> Browser:
+        return Browser(app, client, base_url)
+
+    return make
+
+
+@pytest.fixture
+def serve(store: Store, daemon: Daemon) -> Iterator[int]:
+    """The application on a real port; its number."""
+    import threading
+
+    import uvicorn
+
+    from service.web.app import create_app
+
+    bound = socket.socket()
+    bound.bind(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(create_app(store, daemon), log_level="critical", lifespan="off"))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]})
+    thread.start()
+    yield int(bound.getsockname()[1])
+    server.should_exit = True
+    thread.join()
+    bound.close()

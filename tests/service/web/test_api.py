@@ -1,0 +1,248 @@
+"""Do programs get the contract's objects, and only those who may change something?"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jsonschema
+import pytest
+
+from checks.types import Verdict
+from service.alerting import AlertKind
+from service.records import RunKind
+from service.report import run_object
+from service.web.app import MOST_BODY_BYTES
+
+RUN_KEYS = [
+    "target", "run", "scheduled_at", "started_at", "golden", "verdict", "reason", "scores", "findings",
+    "requests", "tokens", "cost_usd",
+]  # fmt: skip
+FINDING_KEYS = [
+    "check", "scorer", "slice", "verdict", "evidence", "threshold", "effect", "interval", "baseline",
+    "current", "onset_run", "reason",
+]  # fmt: skip
+
+
+def test_a_run_is_the_contracts_object(fleet: Any, store: Any, browse: Any) -> None:
+    """``/runs/{id}`` is what ``run --json`` prints, key by key."""
+    run = store.last_run("ticket-router")
+    got = browse().get(f"/api/v1/runs/{run.id}").json()
+    assert got == run_object(run)
+    assert list(got) == RUN_KEYS
+    assert list(got["golden"]) == ["digest", "version", "examples"]
+    assert list(got["scores"][0]) == ["scorer", "slice", "mean", "n", "unscored"]
+    assert all(list(f) == FINDING_KEYS for f in got["findings"])
+    assert (list(got["requests"]), list(got["tokens"])) == (["ok", "failed", "retried"], ["input", "output"])
+    assert got["verdict"] == "regressed"
+
+
+def test_unknown_is_null_while_learning(fleet: Any, store: Any, browse: Any) -> None:
+    """Effect, interval, baseline and onset are null before there is a baseline."""
+    got = browse().get(f"/api/v1/runs/{store.last_run('new').id}").json()
+    quality = [f for f in got["findings"] if f["check"] == "quality"]
+    assert quality
+    for finding in quality:
+        assert finding["verdict"] == "learning"
+        assert [finding[k] for k in ("effect", "interval", "baseline", "onset_run")] == [None] * 4
+
+
+def test_a_run_under_way_has_no_verdict(fleet: Any, store: Any, browse: Any) -> None:
+    """While responses arrive, verdict and reason are null and the target says that it is running."""
+    from service.records import NewRun
+
+    last = store.last_run("quiet")
+    new = NewRun("quiet", RunKind.MANUAL, None, last.golden_digest, "s", last.baseline_id, 1.0, 2160.0)
+    run = store.claim_run(new, owner="x", now=last.started_at + 100, lease_s=60)
+    got = browse().get(f"/api/v1/runs/{run}").json()
+    assert (got["verdict"], got["scores"], got["findings"], got["scheduled_at"]) == (None, [], [], None)
+    target = browse().get("/api/v1/targets/quiet").json()
+    assert (target["running"], target["verdict"], target["last_run"]) == (True, "ok", last.id)
+
+
+def test_targets_say_how_they_stand(fleet: Any, store: Any, browse: Any) -> None:
+    """Every configured target is listed in order, also one that never ran, with verdict and alerts."""
+    got = {t["name"]: t for t in browse().get("/api/v1/targets").json()["targets"]}
+    assert list(got) == ["quiet", "ticket-router", "unreachable", "new", "never-ran"]
+    assert {n: t["verdict"] for n, t in got.items()} == {
+        "quiet": "ok", "ticket-router": "regressed", "unreachable": "inconclusive", "new": "learning",
+        "never-ran": None,
+    }  # fmt: skip
+    (alert,) = store.alerts("ticket-router")
+    assert got["ticket-router"]["alerts"] == [alert.id]
+    assert (got["unreachable"]["measured"], got["never-ran"]["measured"]) == (False, None)
+    assert got["quiet"]["endpoint"]["parent"] == "base-8b"
+    assert browse().get("/api/v1/targets/quiet").json() == got["quiet"]
+
+
+def test_runs_are_paged(fleet: Any, browse: Any) -> None:
+    """Following ``next_before`` gives each run once, newest first, and ends."""
+    seen, before = [], None
+    for _ in range(10):
+        query = {"limit": 5, **({"before": before} if before else {})}
+        page = browse().get("/api/v1/targets/ticket-router/runs", params=query).json()
+        seen += [r["run"] for r in page["runs"]]
+        before = page["next_before"]
+        if before is None:
+            break
+    assert len(seen) == len(set(seen)) == 17
+    assert seen == sorted(seen, reverse=True)
+
+
+def test_broken_examples_are_paged_with_before_and_now(fleet: Any, store: Any, browse: Any) -> None:
+    """Each broken example comes once, with what was expected, what was said before, and what is said now."""
+    run = store.last_run("ticket-router").id
+    first = browse().get(f"/api/v1/runs/{run}/examples", params={"limit": 20}).json()
+    rest = (
+        browse()
+        .get(f"/api/v1/runs/{run}/examples", params={"limit": 20, "offset": first["next_offset"]})
+        .json()
+    )
+    examples = first["examples"] + rest["examples"]
+    assert rest["next_offset"] is None
+    assert len({e["id"] for e in examples}) == len(examples) == first["broke"]
+    assert all(e["now"] == "other" for e in examples)
+    assert sum(e["before"] == e["expected"] for e in examples) >= len(examples) - 3
+    assert first["before_run"] < run
+
+
+def test_hidden_texts_stay_hidden(fleet: Any, store: Any, browse: Any, daemon: Any) -> None:
+    """With ``show_texts: false`` neither API nor pages hold an input, an expected value or an output."""
+    daemon.show_texts = False
+    run, (alert,) = store.last_run("ticket-router").id, store.alerts("ticket-router")
+    got = browse().get(f"/api/v1/runs/{run}/examples").json()["examples"]
+    assert got
+    assert all(e[k] is None for e in got for k in ("expected", "before", "now", "reason"))
+    for page in (
+        f"/runs/{run}",
+        f"/alerts/{alert.id}",
+        "/targets/ticket-router",
+        f"/api/v1/alerts/{alert.id}",
+    ):
+        text = browse().get(page).text
+        assert "T-0003" in text or "/runs/" not in page
+        for secret in ("other", "billing", "shipping", "no_label", "Ticket number"):
+            assert f">{secret}<" not in text
+            assert f'"{secret}"' not in text
+
+
+def test_alerts_can_be_asked_for(fleet: Any, store: Any, browse: Any) -> None:
+    """By target and state; one by its id with its findings."""
+    (alert,) = (
+        browse().get("/api/v1/alerts", params={"target": "ticket-router", "state": "firing"}).json()["alerts"]
+    )
+    assert alert["kind"] == AlertKind.REGRESSION
+    assert all(list(f) == FINDING_KEYS and f["verdict"] == Verdict.REGRESSED for f in alert["findings"])
+    assert browse().get(f"/api/v1/alerts/{alert['id']}").json() == alert
+    assert browse().get("/api/v1/alerts", params={"state": "resolved"}).json() == {"alerts": []}
+    assert len(browse().get("/api/v1/alerts").json()["alerts"]) == 2
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/api/v1/targets/none", "/api/v1/targets/none/runs", "/api/v1/runs/99999", "/api/v1/runs/99999/examples",
+     "/api/v1/alerts/none", "/api/v1/nothing"],
+)  # fmt: skip
+def test_what_is_not_there_is_404_in_json(path: str, fleet: Any, browse: Any) -> None:
+    """A missing thing is a 404 with a reason, in JSON under the API."""
+    answer = browse().get(path)
+    assert answer.status_code == 404
+    assert list(answer.json()) == ["detail"]
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/api/v1/runs/x", "/api/v1/runs/0", "/api/v1/runs/99999999999999999999", "/api/v1/targets/quiet/runs?limit=0",
+     "/api/v1/targets/quiet/runs?limit=501", "/api/v1/runs/1/examples?offset=-1", "/api/v1/alerts?state=odd"],
+)  # fmt: skip
+def test_nonsense_is_422_with_a_reason(path: str, fleet: Any, browse: Any) -> None:
+    """A wrong parameter is named; nothing is guessed."""
+    answer = browse().get(path)
+    assert answer.status_code == 422
+    assert answer.json()["detail"]
+
+
+def test_the_openapi_document_is_true(fleet: Any, store: Any, browse: Any) -> None:
+    """Every GET of the document answers with what its schema says."""
+    document = browse().get("/api/v1/openapi.json").json()
+    alert = store.alerts()[0].id
+    fill = {
+        "{name}": "ticket-router",
+        "{run_id}": str(store.last_run("ticket-router").id),
+        "{alert_id}": alert,
+    }
+    asked = 0
+    for path, operations in document["paths"].items():
+        if "get" not in operations:
+            continue
+        url = path
+        for key, value in fill.items():
+            url = url.replace(key, value)
+        schema = operations["get"]["responses"]["200"]["content"]["application/json"]["schema"]
+        whole = {**schema, "components": document["components"]}
+        jsonschema.Draft202012Validator(whole).validate(browse().get(url).json())
+        asked += 1
+    assert asked == 7
+    assert not [p for p in document["paths"] if not p.startswith("/api/v1/")]
+
+
+def test_run_now_asks_the_daemon(fleet: Any, browse: Any, daemon: Any) -> None:
+    """A local request without a token is accepted; a second while one runs says so."""
+    assert browse().post("/api/v1/targets/quiet/runs").json() == {"target": "quiet", "accepted": True}
+    daemon.busy = True
+    answer = browse().post("/api/v1/targets/quiet/runs")
+    assert (answer.status_code, answer.json()["accepted"]) == (202, False)
+    assert daemon.asked == [("quiet", RunKind.MANUAL)] * 2
+    assert browse().post("/api/v1/targets/none/runs").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("body", "version", "note"),
+    [
+        ({"version": "0.32", "note": "night"}, "0.32", "night"),
+        ({"version": "0.32"}, "0.32", None),
+        (
+            {"entity": "model_version_alias", "action": "created", "timestamp": "2026-11-14T02:41:00Z",
+             "data": {"name": "router", "alias": "champion", "version": "7"}},
+            "7", "MLflow: router is champion",
+        ),
+    ],
+)  # fmt: skip
+def test_a_mark_is_kept_and_starts_a_run(
+    body: dict[str, Any], version: str, note: str | None, fleet: Any, store: Any, browse: Any, daemon: Any
+) -> None:
+    """A deployment mark, in our form or MLflow's, is stored with the time and asks for a run."""
+    answer = browse().post("/api/v1/targets/quiet/marks", json=body)
+    assert answer.status_code == 201
+    assert answer.json() == {
+        "target": "quiet", "at": daemon.at, "version": version, "note": note, "accepted": True,
+    }  # fmt: skip
+    (mark,) = store.marks("quiet", 0)
+    assert (mark.at, mark.version, mark.note) == (daemon.at, version, note)
+    assert daemon.asked == [("quiet", RunKind.MARK)]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"{", b"[]", b"{}", b'{"version": ""}', b'{"version": 7}', b'{"version": "' + b"x" * 300 + b'"}',
+     b'{"entity": "model_version_alias", "action": "deleted", "data": {}}',
+     b'{"entity": "model_version_alias", "action": "created"}'],
+)  # fmt: skip
+def test_a_bad_mark_changes_nothing(body: bytes, fleet: Any, store: Any, browse: Any, daemon: Any) -> None:
+    """What is no mark is refused with a reason, stored nowhere, and starts nothing."""
+    answer = browse().post(
+        "/api/v1/targets/quiet/marks", content=body, headers={"content-type": "application/json"}
+    )
+    assert answer.status_code == 422
+    assert (store.marks("quiet", 0), daemon.asked) == ([], [])
+
+
+def test_a_huge_body_is_refused(fleet: Any, browse: Any, daemon: Any) -> None:
+    """Bodies are bounded, whether or not their length is announced."""
+
+    async def chunks() -> Any:
+        for _ in range(MOST_BODY_BYTES // 1000 + 2):
+            yield b"x" * 1000
+
+    for content in (b"x" * (MOST_BODY_BYTES + 1), chunks()):
+        assert browse().post("/api/v1/targets/quiet/marks", content=content).status_code == 413
+    assert daemon.asked == []
