@@ -1,0 +1,39 @@
+"""What will a month cost, and does that keep the target's limits? Told before the first request is sent."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from service.cost import cost_of, over_limits
+from service.doctor import Diagnosis, Level, Part
+
+if TYPE_CHECKING:
+    from service.config import Target
+    from service.records import Golden, RunRecord
+
+
+def look_at_cost(target: Target, golden: Golden, last: RunRecord | None, now: float) -> Diagnosis:
+    """Requests, tokens and money; a warning where they exceed the limits, or where nothing will ever run."""
+    cost = cost_of(target, golden.examples, last, now)
+    source = f"as run {cost.from_run} counted" if cost.from_run is not None else "estimated"
+    money = "unknown without a price" if cost.usd_per_month is None else f"${cost.usd_per_month:,.2f} a month"
+    message = (
+        f"{money}: {cost.requests_per_month:,.0f} requests and {cost.tokens_per_month:,.0f} tokens a month "
+        f"({cost.requests_per_day:,.0f} requests a day; tokens {source}; confirmations and retries on top)"
+    )
+    facts = {
+        "requests_per_day": cost.requests_per_day,
+        "requests_per_month": cost.requests_per_month,
+        "tokens_per_day": cost.tokens_per_day,
+        "tokens_per_month": cost.tokens_per_month,
+        "usd_per_day": cost.usd_per_day,
+        "usd_per_month": cost.usd_per_month,
+        "from_run": cost.from_run,
+    }
+    if over := over_limits(target, cost):
+        remedy = "raise limits, replay less often (schedule), or use fewer examples or repeats"
+        return Diagnosis(Part.COST, target.name, Level.WARNING, f"{'; '.join(over)}. {message}", remedy, facts)
+    if cost.runs_per_day == 0:
+        why = f"the schedule {target.schedule.cron!r} does not come within a year"
+        return Diagnosis(Part.COST, target.name, Level.WARNING, why, "correct schedule.cron", facts)
+    return Diagnosis(Part.COST, target.name, Level.OK, message, facts=facts)
