@@ -29,9 +29,15 @@ if TYPE_CHECKING:
     from service.store import Store
 
 LEASE_S = 30.0
+DRAIN_S = 5.0
+"""How long requests in flight may take once the process is asked to stop; the daemon leaves within 10 s."""
+
 DAY_S = 86_400.0
 CONFIRMATIONS = 2
 """Replays that may follow one bad run before its verdict is left at ``suspect``."""
+
+CHANGED = "the golden set, the scorers or the question changed"
+"""The reason of a baseline that nobody asked for."""
 
 Progress = Callable[[int, int], None]
 Replay = Callable[..., Awaitable["ReplayResult"]]
@@ -61,7 +67,8 @@ async def run_target(
 
     Returns:
         The runs that were made, in order; empty if the target is being replayed elsewhere, or its scheduled
-        time has had its run.
+        time has had its run. A run that was stopped half-way is not among them: it is neither good nor bad nor
+        unmeasurable, so it stays running, with nobody's lease on it, and :func:`resume` takes it up.
 
     Raises:
         GoldenError: the golden set is not frozen, or was edited.
@@ -71,6 +78,13 @@ async def run_target(
     first = await _replayed(shell, target, golden, kind, scheduled_at, progress)
     if first is None:
         return []
+    return await _confirmed(shell, target, golden, first, progress)
+
+
+async def _confirmed(
+    shell: Shell, target: Target, golden: Golden, first: Finished, progress: Progress | None
+) -> list[Finished]:
+    """A finished run, and the replays that one bad run asks for."""
     runs = [first]
     while (
         target.confirm
@@ -87,7 +101,7 @@ async def run_target(
 
 async def resume(shell: Shell, *, only: Collection[str] | None = None) -> list[Finished]:
     """Take up, or close as inconclusive, the runs that a dead process left behind (of the targets ``only``)."""
-    done = []
+    done: list[Finished] = []
     for orphan in await asyncio.to_thread(shell.store.orphans, shell.clock()):
         now = shell.clock()
         if only is not None and orphan.target not in only:
@@ -101,7 +115,9 @@ async def resume(shell: Shell, *, only: Collection[str] | None = None) -> list[F
                 _close, shell, orphan, "interrupted, and too late or too changed to go on"
             )
             continue
-        done.append(await _carry_out(shell, target, golden, orphan.id, None))
+        finished = await _carry_out(shell, target, golden, orphan.id, None)
+        if finished is not None:
+            done += await _confirmed(shell, target, golden, finished, None)
     return done
 
 
@@ -176,31 +192,49 @@ def _claim(
 
 
 def baseline_for(shell: Shell, target: Target, golden: Golden) -> BaselineRecord:
-    """The baseline in force; a new one where there is none, or where what is measured has changed."""
+    """The baseline in force; a new one where there is none, or where what is measured has changed.
+
+    A target with ``baseline: {from: FILE}`` begins with the file's runs, and again where what is measured changed;
+    not after ``goldwatch baseline accept``, which asks for runs of its own. A file that does not fit is told before
+    anything is opened.
+
+    Raises:
+        BaselineFileError: the configured file cannot be used.
+    """
     store = shell.store
     last = store.last_run(target.name)
     baseline = store.baseline(target.name)
-    if baseline is None:
-        baseline = store.open_baseline(target.name, 1 if last is None else last.id + 1, None, shell.clock())
-        if target.baseline.from_file is not None:
-            from service.baseline_file import bring_in  # noqa: PLC0415  # only where it is configured
+    if baseline is not None:
+        fresh = not baseline.runs and (last is None or last.id < baseline.from_run)
+        if fresh and baseline.reason in (None, CHANGED) and target.baseline.from_file is not None:
+            # a process died between opening and filling it
+            return _brought_in(shell, target, golden, baseline)
+        changed = (
+            last is not None
+            and last.baseline_id == baseline.id
+            and last.segment != segment_key(target, golden.digest, baseline.id)
+        )
+        if not changed:
+            return baseline
+    reason = None if baseline is None else CHANGED
+    if target.baseline.from_file is not None:
+        from service.baseline_file import fitting  # noqa: PLC0415  # only where it is configured
 
-            bring_in(shell, target, golden, baseline)
-        return baseline
-    changed = (
-        last is not None
-        and last.baseline_id == baseline.id
-        and last.segment != segment_key(target, golden.digest, baseline.id)
-    )
-    if last is None or not changed:
-        return baseline
-    reason = "the golden set, the scorers or the question changed"
-    return store.open_baseline(target.name, last.id + 1, reason, shell.clock())
+        fitting(target, golden)
+    opened = store.open_baseline(target.name, 1 if last is None else last.id + 1, reason, shell.clock())
+    return opened if target.baseline.from_file is None else _brought_in(shell, target, golden, opened)
+
+
+def _brought_in(shell: Shell, target: Target, golden: Golden, baseline: BaselineRecord) -> BaselineRecord:
+    from service.baseline_file import bring_in  # noqa: PLC0415  # only where it is configured
+
+    return bring_in(shell, target, golden, baseline)
 
 
 async def _carry_out(
     shell: Shell, target: Target, golden: Golden, run_id: int, progress: Progress | None
-) -> Finished:
+) -> Finished | None:
+    """Ask what is still to be asked and close the run; None if it was stopped, and is left for :func:`resume`."""
     from service.replay import SaveError, replay  # noqa: PLC0415  # heavy, and only runs need it
 
     store, endpoint = shell.store, target.endpoint
@@ -226,7 +260,8 @@ async def _carry_out(
         with contextlib.suppress(asyncio.CancelledError):
             await keeper
     if result is not None and result.interrupted:
-        trouble = "interrupted"
+        await asyncio.to_thread(store.release_lease, run_id, shell.owner)
+        return None
     served = result.served if result is not None else None
     return await asyncio.to_thread(
         conclude,
@@ -243,9 +278,12 @@ async def _carry_out(
 
 
 async def _keep_lease(shell: Shell, run_id: int) -> None:
+    from service.store import StoreError  # noqa: PLC0415  # loaded already by whoever opened the store
+
     while True:
         await asyncio.sleep(LEASE_S / 3.0)
-        await asyncio.to_thread(shell.store.renew_lease, run_id, shell.owner, shell.clock(), LEASE_S)
+        with contextlib.suppress(StoreError):  # a moment's lock: there are two more tries within the lease
+            await asyncio.to_thread(shell.store.renew_lease, run_id, shell.owner, shell.clock(), LEASE_S)
 
 
 def _plan(shell: Shell, target: Target) -> ReplayPlan:
@@ -272,6 +310,7 @@ def _plan(shell: Shell, target: Target) -> ReplayPlan:
         deadline_s=target.deadline_s,
         retries=target.retries,
         requests_per_second=limits.requests_per_second,
+        drain_s=DRAIN_S,
         tokens_left=tokens_left,
         usd_left=usd_left,
     )

@@ -68,6 +68,12 @@ class Runs(GoldenSets):
             )
             return result.rowcount == 1
 
+    def release_lease(self, run_id: int, owner: str) -> bool:
+        """Let go of a running run, so that whoever starts next can take it up. False if it was not the owner's."""
+        with self._write() as connection:
+            result = connection.execute(delete(LEASE).where(LEASE.c.run_id == run_id, LEASE.c.owner == owner))
+            return result.rowcount == 1
+
     def orphans(self, now: float) -> list[RunRecord]:
         """Runs that are running by name only, oldest first: nobody holds a live lease on them."""
         alive = select(LEASE.c.run_id).where(LEASE.c.until > now)
@@ -124,6 +130,14 @@ class Runs(GoldenSets):
         if state is not None:
             query = query.where(RUN.c.state == state.value)
         return self._first(query.order_by(RUN.c.id.desc()))
+
+    def last_scheduled_at(self, target: str) -> float | None:
+        """The newest scheduled time of a target that has its run, whatever became of it; None before the first."""
+        with self._read() as connection:
+            at: float | None = connection.scalar(
+                select(func.max(RUN.c.scheduled_at)).where(RUN.c.target == target)
+            )
+        return at
 
     def last_measured(self, target: str) -> RunRecord | None:
         """The newest finished run that could be measured, imported ones apart."""

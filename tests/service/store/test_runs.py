@@ -65,6 +65,27 @@ def test_a_renewed_lease_lives_on(scene: Any) -> None:
     assert not scene.store.renew_lease(run_id, "you", 1112.0, 60.0)
 
 
+def test_a_released_run_can_be_taken_up_at_once(scene: Any) -> None:
+    """A run that its owner let go is an orphan there and then; nobody else can let it go."""
+    run_id = scene.claim(now=1000.0, lease_s=60.0)
+    assert not scene.store.release_lease(run_id, "you")
+    assert scene.store.orphans(1001.0) == []
+    assert scene.store.release_lease(run_id, "me")
+    assert [run.id for run in scene.store.orphans(1001.0)] == [run_id]
+    assert scene.store.adopt_run(run_id, "you", 1001.0, 60.0)
+
+
+def test_the_newest_scheduled_time_is_known(scene: Any) -> None:
+    """A scheduled time counts from the claim on; runs without one do not hide it."""
+    assert scene.store.last_scheduled_at("router") is None
+    scene.done(scheduled_at=900.0)
+    scene.done(scheduled_at=None, kind=RunKind.CONFIRM)
+    assert scene.store.last_scheduled_at("router") == 900.0
+    scene.claim(scheduled_at=1800.0)
+    assert scene.store.last_scheduled_at("router") == 1800.0
+    assert scene.store.last_scheduled_at("other") is None
+
+
 def test_an_orphan_is_adopted_once(scene: Any) -> None:
     """A run whose lease is over is an orphan, and the first to adopt it is the only one."""
     run_id = scene.claim(now=1000.0, lease_s=60.0)
