@@ -15,7 +15,7 @@ class LlmStage:
     base_model: str | None = None
     golden = GOLDEN
     system = SYSTEM
-    labels = LABELS
+    labels: tuple[str, ...] = LABELS
     max_tokens = 4
     concurrency = 4
     baseline_runs = 3

@@ -54,12 +54,12 @@ class TicketStage:
     base_model: str | None = BASE_MODEL
     golden = GOLDEN
     system = SYSTEM
-    labels = LABELS
+    labels: tuple[str, ...] = LABELS
     max_tokens = 16
     concurrency = 8
     baseline_runs = 10
     healthy_replays = 12
-    about = "a small model that routes support tickets, fine-tuned just now on this machine"
+    about = "A small model that routes support tickets, fine-tuned just now on this machine"
     broken_by = "the server now answers without the fine-tune: same name, same address, every request a 200"
 
     def __init__(self) -> None:

@@ -19,7 +19,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self, TypeAlias
+from typing import Final, Self, TypeAlias
 
 from checks.types import Verdict
 from service import dispatch
@@ -33,7 +33,7 @@ from service.golden import check_lock, lock_path
 from service.http import client as open_client
 from service.notifiers._http import client as open_notifier_client
 from service.pipeline import Shell, run_target
-from service.records import RunKind, RunRecord
+from service.records import Golden, RunKind, RunRecord
 from service.store import Store
 
 NOTIFIER: Final = "local-webhook"
@@ -78,7 +78,7 @@ class Opened:
 
 @dataclass(frozen=True, slots=True)
 class Examined:
-    """What ``goldwatch doctor`` says before the first run: does the target answer like its base model?"""
+    """What ``goldwatch doctor`` says before the first run, and after the alert: does it answer like its base model?"""
 
     diagnosis: Diagnosis
 
@@ -187,9 +187,7 @@ class Story:
             metrics_url=f"{self.pages_url}/metrics",
         )
         if self.target.reference is not None:
-            async with open_client(self.target.concurrency) as client:
-                served = await self.target.endpoint.identify(client, timeout_s=self.target.timeout_s)
-                yield Examined(await look_at_base_model(client, self.target, golden, served, SAMPLE))
+            yield Examined(await self._examined(golden))
         for hour in range(self._stage.healthy_replays):
             last = None
             async for replayed in self._replay(hour):
@@ -209,6 +207,8 @@ class Story:
         if seen.fired is not None and (alert := await self._arrived()) is not None:
             seen.delivery = alert
             yield Alerted(seen.fired, alert)
+            if self.target.reference is not None:
+                yield Examined(await self._examined(golden))
         metric = await self._metric()
         yield Ended(tuple(self._missing(seen, metric)), metric)
 
@@ -271,6 +271,11 @@ class Story:
         for number, finished in enumerate(runs):
             yield Replayed(hour + 1, finished.run, confirms=number > 0)
 
+    async def _examined(self, golden: Golden) -> Diagnosis:
+        async with open_client(self.target.concurrency) as client:
+            served = await self.target.endpoint.identify(client, timeout_s=self.target.timeout_s)
+            return await look_at_base_model(client, self.target, golden, served, SAMPLE)
+
     def _replay_again(self) -> bool:
         if self._extra is not None and not self._extra.done():
             return False
@@ -318,8 +323,12 @@ class Story:
 
 def configuration(stage: Stage, pages_url: str, webhook_url: str) -> str:
     """The demo's ``goldwatch.yaml``; its file names are relative to the folder that it stands in."""
-    base = f"{{kind: openai_chat, base_url: {stage.url}, model: {stage.base_model}}}"
-    reference = f"    reference: {base}   # the base model\n" if stage.base_model is not None else ""
+    reference = f"""\
+    reference:                       # the base model, to tell whether the fine-tune is applied
+      kind: openai_chat
+      base_url: {stage.url}
+      model: {stage.base_model}
+"""
     return f"""\
 version: 1
 store: sqlite:///goldwatch.db
@@ -332,18 +341,19 @@ targets:
       kind: openai_chat
       base_url: {stage.url}
       model: {stage.model}
-      system: {_quoted(stage.system)}
+      system: >-
+        {stage.system}
       params: {{temperature: 0, max_tokens: {stage.max_tokens}}}
-{reference}    golden: {stage.golden.name}
+{reference if stage.base_model is not None else ""}    golden: {stage.golden.name}
     schedule: {{every: 1h}}
     concurrency: {stage.concurrency}
     baseline: {{runs: {stage.baseline_runs}}}
     scorers:
       - {{kind: label, labels: [{", ".join(stage.labels)}]}}
 notifiers:
-  - {{name: {NOTIFIER}, kind: webhook, url: {_quoted(webhook_url)}, secret_file: webhook.secret}}
+  - name: {NOTIFIER}
+    kind: webhook
+    url: {webhook_url}
+    secret_file: webhook.secret      # messages are signed with it
 """
 
-
-def _quoted(text: Any) -> str:
-    return '"' + str(text).replace("\\", "\\\\").replace('"', '\\"') + '"'

@@ -16,10 +16,10 @@ scorers. For right/wrong scores this is the exact one-sided McNemar test.
 **Rule**:
 
 * ``different`` (quiet) if the answers differ or a scorer gains;
-* ``alike`` (a warning) if neither, and the target's answers are the base model's at least as often as the base
-  model's own are, less one tenth of the examples;
-* ``undecided`` (a warning) else: too few examples, or a base model that hardly ever repeats itself and scorers that
-  show no gain.
+* ``alike`` (a warning) if neither, ``p_differs`` is above one tenth, and the base model repeats itself in at least
+  half of the examples: the target's answers are (nearly) all as near to the base model's as those are to each other;
+* ``undecided`` (a warning) else: too few examples, some sign of a difference but not enough, or a base model that
+  hardly ever repeats itself and scorers that show no gain.
 
 **A wrong answer** means: quiet although the adapter is not applied, in at most 2% of all such cases (1% by the texts,
 1% by the scorers); a warning about a fine-tune that is applied, where it changes few answers of the sample. That one
@@ -54,10 +54,10 @@ ALPHA = 0.01
 SAMPLE = 20
 """How many examples are asked where nothing else is said."""
 
-_NEARLY = 0.1
+_NO_SIGN = 0.1
 _FEWEST = 8
-"""Below so many examples that were answered all three times nothing is concluded: 1/3 to the fourth is the least
-p-value that four could give, and not all can be of use."""
+"""Nothing is concluded from fewer examples that were answered all three times: at best 5 must tell for a p-value
+below :data:`ALPHA` (1/3 to the fifth), and not all do."""
 
 _CONNECTION = frozenset({
     "kind", "name", "price", "base_url", "url", "model", "version", "api_key_env", "api_key_file", "headers",
@@ -135,7 +135,7 @@ def compare(triples: Sequence[Triple], scorers: Sequence[Scorer]) -> Comparison:
         likeness = Likeness.UNDECIDED
     elif p_differs <= ALPHA or any(gain.p_gain <= ALPHA / len(gains) for gain in gains):
         likeness = Likeness.DIFFERENT
-    elif 2 * repeated >= len(whole) and identical >= repeated - _NEARLY * len(whole):
+    elif 2 * repeated >= len(whole) and p_differs > _NO_SIGN:
         likeness = Likeness.ALIKE
     else:
         likeness = Likeness.UNDECIDED
@@ -255,8 +255,8 @@ def in_words(target: str, base: str, seen: Comparison) -> Diagnosis:
     if seen.likeness is Likeness.ALIKE:
         message = f"ANSWERS LIKE ITS BASE MODEL: {said}, no gain"
         remedy = (
-            "see whether the adapter is loaded (the server's LoRA settings, adapter key names, its log) before the "
-            "first run: an adapter that never loaded must not become the baseline"
+            "see whether the adapter is loaded (the server's LoRA settings, adapter key names, its log): "
+            "an adapter that never loaded must not become the baseline"
         )
         return Diagnosis(Part.BASE_MODEL, target, Level.WARNING, message, remedy, facts)
     if seen.likeness is Likeness.UNDECIDED:

@@ -82,7 +82,7 @@ async def send_tests(notifiers: Sequence[Notifier], now: float) -> list[Diagnosi
             if outcome is DeliveryOutcome.DELIVERED:
                 found.append(Diagnosis(Part.NOTIFIER, notifier.name, Level.OK, "the test message was accepted"))
             else:
-                message = f"the test message was not delivered ({outcome}): {safe(reason or 'no reason given', 300)}"
+                message = f"the test message was not delivered: {safe(reason or 'no reason given', 300)}"
                 remedy = "correct its address and secrets, and look at the receiver"
                 found.append(Diagnosis(Part.NOTIFIER, notifier.name, Level.FAILED, message, remedy))
     return found

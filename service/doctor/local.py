@@ -38,7 +38,7 @@ def look_at_secrets(config: Config, targets: Sequence[Target], environ: Mapping[
             if named and not faults:
                 found.append(_present(target.name, {f"{key}.{name}": where for name, where in named.items()}))
     if not found:
-        found.append(Diagnosis(Part.SECRETS, None, Level.OK, "the configuration names none"))
+        found.append(Diagnosis(Part.SECRETS, None, Level.OK, "endpoints and pages name none"))
     return found
 
 
