@@ -85,7 +85,8 @@ def test_a_real_prometheus_fires_for_the_regressed_target_only(
     base = prometheus(serve, RULES)
 
     def firing() -> list[dict[str, Any]]:
-        alerts = httpx.get(f"{base}/api/v1/alerts").json()["data"]["alerts"]
+        answer = httpx.get(f"{base}/api/v1/alerts").raise_for_status()  # 503 while it starts
+        alerts = answer.json()["data"]["alerts"]
         return [a for a in alerts if a["labels"]["alertname"] == "GoldwatchModelRegressed"]
 
     (alert,) = eventually(firing)
