@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from checks.base import SECONDS_PER_HOUR, Answer
-from checks.inference import counts, group, noise, reference
+from checks.inference import counts, group, noise, reference, tails
 from checks.inference.paired import paired_interval
 from checks.types import ALL, Finding, FloatArray, Measurement, Subject, Verdict
 
@@ -43,7 +43,15 @@ class Latency:
 
     name = "latency"
     weight = 1.0
-    state_types = (State, group.State, reference.Reference, group.Page, noise.Noise, counts.Counts)
+    state_types = (
+        State,
+        group.State,
+        reference.Reference,
+        group.Page,
+        noise.Noise,
+        counts.Counts,
+        tails.Tails,
+    )
 
     def initial(self, subject: Subject) -> State:
         """One stream over all examples."""

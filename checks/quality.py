@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from checks.base import SECONDS_PER_HOUR, Answer, mean
-from checks.inference import counts, group, noise, reference
+from checks.inference import counts, group, noise, reference, tails
 from checks.inference.paired import paired_interval
 from checks.types import ALL, Finding, FloatArray, Measurement, Subject, Verdict
 
@@ -52,6 +52,7 @@ class Quality:
         group.Page,
         noise.Noise,
         counts.Counts,
+        tails.Tails,
     )
 
     def initial(self, subject: Subject) -> State:
@@ -227,7 +228,7 @@ def _finding(
         )
         if leads or falls:
             verdict, onset = Verdict.REGRESSED, onset_of(watched)
-            evidence = max(page.evidence, 1.0) if leads else evidence
+            evidence = max(page.evidence, 1.0)
             reason = f"since run {onset}" if onset is not None else "since before the runs remembered"
             if high >= 0.0:
                 reason += "; today's run alone does not show it"

@@ -10,6 +10,7 @@ Inside:
 - ``reference.py``: what a run is held against, and the statistic of a run.
 - ``noise.py``: mean streams: one run into a z-value, with the noise model learnt.
 - ``counts.py``: rare-failure streams: one run into e-values for lost answers.
+- ``tails.py``: what the endpoint has done before while healthy bounds what one run may say.
 - ``clock.py``: Shiryaev-Roberts on e-values against the false-alarm budget; two runs must agree.
 - ``group.py``: the streams of one scorer (headline, rare failures, slices), folded over runs.
 - ``onset.py``, ``resolve.py``: since when, and is it over?

@@ -1,16 +1,16 @@
 """Do answers fail that used not to? Rare-failure streams, counted in strata of past failure rate.
 
-Null hypothesis: in stratum k an answered example fails at the stratum's own past rate, times a multiplier g
+Null hypothesis: in stratum k an answered example fails at the stratum's own past rate, times a multiplier g_k
 that one run's answers share (frailty: a run on a bad minute of the server). With x_k failures out of
 m_k answers, past failures a_k out of b_k answers::
 
-    p0(x) = E_g prod_k NB(x_k; shape a_k, mean m_k g a_k/b_k)
-    p1(x) = E_g prod_k NB(x_k; shape a_k, mean m_k (g a_k/b_k + gamma))      e_gamma = p1 / p0
+    p0(x) = E_u prod_k NB(x_k; shape a_k, mean m_k g_k a_k/b_k)               g_k = exp(s_k u - s_k^2 / 2)
+    p1(x) = E_u prod_k NB(x_k; shape a_k, mean m_k (g_k a_k/b_k + gamma))     e_gamma = p1 / p0
 
 that is Gamma(a, b) rates integrated out, and a bet that every answer is lost with an added probability
-gamma. g is log-normal with mean 1, integrated by Gauss-Hermite; its variance is learnt from how much past run
-totals scattered beyond their expectation. Sharing g over the strata matters: strata that fall together in a bad
-minute are one piece of evidence, not four.
+gamma. g_k is log-normal with mean 1, u standard normal and integrated by Gauss-Hermite; each stratum's s_k is learnt
+from how much its past counts scattered beyond their expectation. Sharing u over the strata matters: strata that
+fall together in a bad minute are one piece of evidence, not four.
 
 A false alarm: a healthy endpoint whose failures became more frequent without its quality having
 changed, which a frozen rate would call a regression; a and b therefore go on learning.
@@ -26,7 +26,6 @@ Not to be used for: examples that fail more than a quarter of the time; the mean
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -43,7 +42,6 @@ TOLERANCE = 1e-9
 _NODES, _NODE_WEIGHTS = np.polynomial.hermite_e.hermegauss(15)
 _LOG_NODE_WEIGHTS = np.log(_NODE_WEIGHTS / _NODE_WEIGHTS.sum())
 _EXCESS_PRIOR = 1.0
-_LEAST_CV2 = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,13 +56,14 @@ class Counts:
     bar: FloatArray
     failures: FloatArray
     answers: FloatArray
-    excess: float = 0.0
-    scale: float = 0.0
+    excess: FloatArray
+    scale: FloatArray
 
     @property
-    def cv2(self) -> float:
-        """The squared coefficient of variation of the run-level multiplier g."""
-        return max(self.excess, 0.0) / (self.scale + _EXCESS_PRIOR) + _LEAST_CV2
+    def cv2(self) -> FloatArray:
+        """The squared coefficient of variation of each stratum's run-level multiplier [strata]."""
+        out: FloatArray = np.maximum(self.excess, 0.0) / (self.scale + _EXCESS_PRIOR)
+        return out
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +95,9 @@ def fit_binary(wrong: FloatArray, answers: FloatArray, previous: Counts | None) 
         failures[k] += wrong[returning].sum()
         exposure[k] = answers[inside].sum()
         below = np.maximum(below, top)
-    bar = np.full(len(wrong), 1.0 - TOLERANCE)
-    return Fit(_keep(Counts(member, bar, failures, np.maximum(exposure, 1.0)), previous), back, bar)
+    bar, calm = np.full(len(wrong), 1.0 - TOLERANCE), np.zeros(STRATA)
+    state = _keep(Counts(member, bar, failures, np.maximum(exposure, 1.0), calm, calm), previous)
+    return Fit(state, back, bar)
 
 
 def fit_graded(low: FloatArray, second: FloatArray, answers: FloatArray, previous: Counts | None) -> Fit:
@@ -108,7 +108,8 @@ def fit_graded(low: FloatArray, second: FloatArray, answers: FloatArray, previou
     failures, exposure = np.ones(STRATA), np.ones(STRATA)
     failures[0] += float(back[:, 0].sum())
     exposure[0] = max(float(answers.sum()), 1.0)
-    state = _keep(Counts(member, np.where(seen, low - TOLERANCE, -np.inf), failures, exposure), previous)
+    bar, calm = np.where(seen, low - TOLERANCE, -np.inf), np.zeros(STRATA)
+    state = _keep(Counts(member, bar, failures, exposure, calm, calm), previous)
     return Fit(state, back, np.where(seen, low + TOLERANCE, -np.inf))
 
 
@@ -139,9 +140,8 @@ def count(state: Counts, scores: FloatArray, answered: BoolArray) -> tuple[Float
 def log_bets(state: Counts, x: FloatArray, m: FloatArray) -> FloatArray:
     """Log e [gammas] of one run with x failures out of m answers, both [strata]."""
     a, b = state.failures, state.answers
-    sigma2 = math.log1p(state.cv2)
-    g = np.exp(math.sqrt(sigma2) * _NODES - 0.5 * sigma2)
-    rate0 = m * g[:, None]
+    sigma2 = np.log1p(state.cv2)
+    rate0 = m * np.exp(np.sqrt(sigma2) * _NODES[:, None] - 0.5 * sigma2)
     rates = np.concatenate([rate0[None], rate0[None] + GAMMAS[:, None, None] * (m * b / a)])
     grown = rates + b
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -158,8 +158,5 @@ def learn(state: Counts, x: FloatArray, m: FloatArray) -> Counts:
 
 def _scatter(state: Counts, x: FloatArray, m: FloatArray) -> Counts:
     expected = m * state.failures / state.answers
-    total = float(expected.sum())
-    own = total + float((expected * m / state.answers).sum())
-    return replace(
-        state, excess=state.excess + (float(x.sum()) - total) ** 2 - own, scale=state.scale + total**2
-    )
+    own = expected * (1.0 + m / state.answers)
+    return replace(state, excess=state.excess + (x - expected) ** 2 - own, scale=state.scale + expected**2)

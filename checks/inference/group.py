@@ -23,7 +23,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from checks.inference import clock, conformal, counts, noise, onset, reference, resolve
+from checks.inference import clock, conformal, counts, noise, onset, reference, resolve, tails
 from checks.types import BoolArray, FloatArray
 
 Float32Array: TypeAlias = NDArray[np.float32]
@@ -117,6 +117,7 @@ class State:
     past_shift: Float32Array
     pool: FloatArray
     held: FloatArray
+    tails: tails.Tails
     hot: bool = False
     fitted: reference.Reference | None = None
     noise: noise.Noise | None = None
@@ -164,6 +165,7 @@ def initial(plan: Plan) -> State:
         past_shift=np.zeros((0, plan.streams), dtype=np.float32),
         pool=np.zeros((plan.streams, 0)),
         held=np.zeros((0, 2, counts.STRATA)),
+        tails=tails.initial(plan.streams + 1),
     )
 
 
@@ -320,7 +322,7 @@ def _judge(
             trace.evidence[offset + i] = state.page.evidence if state.page else min(resting, 0.999)
             continue
         state, capped, paged, parts = _one(
-            plan, state, weights, y[i], sizes, x[i], m[i], float(at_h[i]), float(threshold_h[i])
+            plan, state, weights, y[i], sizes, x[i], m[i], float(at_h[i]), float(threshold_h[i]), learn=learn
         )
         trace.parts[offset + i] = parts
         trace.capped[offset + i], trace.paged[offset + i] = capped, paged
@@ -359,6 +361,8 @@ def _one(
     m: FloatArray,
     at_h: float,
     threshold_h: float,
+    *,
+    learn: bool,
 ) -> tuple[State, bool, bool, FloatArray]:
     """Judge one measured run: the new state, whether it was at its cap, whether it paged, evidence by stream."""
     fitted, learnt = state.fitted, state.noise
@@ -382,7 +386,9 @@ def _one(
     if state.page is not None:
         state = _recover(plan, state, state.page, shift)
         return state, False, False, _parts(plan, weights * state.evidence / threshold_h)
-    grown, capped = clock.step(state.evidence, log_e, weights, dt_h=dt_h, threshold_h=threshold_h)
+    mixed = _mixed(plan, weights, log_e)
+    bounded = log_e - _per_bet(plan, tails.excess(state.tails, mixed))
+    grown, capped = clock.step(state.evidence, bounded, weights, dt_h=dt_h, threshold_h=threshold_h)
     alone = capped and not state.hot and float(weights @ state.evidence) < WARM * threshold_h
     if alone:
         grown = grown * min(1.0, HELD * threshold_h / float(weights @ grown))
@@ -390,19 +396,33 @@ def _one(
         state,
         evidence=grown,
         hot=capped,
-        past_log_e=_recent(state.past_log_e, log_e, plan.remembered),
+        past_log_e=_recent(state.past_log_e, bounded, plan.remembered),
         past_dt=np.append(state.past_dt, dt_h)[-plan.remembered :],
         past_shift=_recent(state.past_shift, shift, plan.remembered),
     )
     parts = _parts(plan, weights * grown / threshold_h)
     if parts.sum() < 1.0:
-        return state, capped, False, parts
+        return replace(state, tails=tails.learn(state.tails, mixed)) if learn else state, capped, False, parts
     return replace(state, page=_page(plan, state, weights, parts), held=state.held[:0]), capped, True, parts
 
 
 def _recent(past: Float32Array, row: FloatArray, keep: int) -> Float32Array:
     """The newest ``keep`` rows, the given one last; single precision is enough to ask when."""
     return np.vstack([past[-keep + 1 :] if keep > 1 else past[:0], row.astype(np.float32)])
+
+
+def _mixed(plan: Plan, weights: FloatArray, log_e: FloatArray) -> FloatArray:
+    """Log of each stream's mixture e-value [streams + 1]; 0 for rare failures where they are not watched."""
+    means = plan.streams * len(noise.THETAS)
+    mean = np.logaddexp.reduce(log_e[:means].reshape(plan.streams, -1) + np.log(noise.THETA_WEIGHTS), axis=1)
+    rare = np.logaddexp.reduce(log_e[means:] + np.log(counts.GAMMA_WEIGHTS)) if len(weights) > means else 0.0
+    return np.append(mean, rare)
+
+
+def _per_bet(plan: Plan, by_stream: FloatArray) -> FloatArray:
+    """A value per stream repeated for each of its bets."""
+    means = np.repeat(by_stream[:-1], len(noise.THETAS))
+    return np.concatenate([means, np.repeat(by_stream[-1], len(counts.GAMMAS))]) if plan.rare else means
 
 
 def _parts(plan: Plan, relative: FloatArray) -> FloatArray:

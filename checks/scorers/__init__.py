@@ -23,8 +23,14 @@ class Scorer(Plugin):
     """The base of all scorers. ``min`` is a floor that pages whatever the history."""
 
     kind: str
-    name: Annotated[str | None, Field(min_length=1, max_length=64)] = None
-    min: Annotated[float | None, Field(ge=0.0, le=1.0)] = None
+    name: Annotated[
+        str | None,
+        Field(min_length=1, max_length=64, description="What its scores are called; by default the kind."),
+    ] = None
+    min: Annotated[
+        float | None,
+        Field(ge=0.0, le=1.0, description="A floor for the mean score; below it pages whatever the history."),
+    ] = None
 
     @property
     def scorer_name(self) -> str:

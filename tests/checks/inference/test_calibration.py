@@ -42,6 +42,8 @@ def _scores(family: str, rng: np.random.Generator, rates: np.ndarray) -> np.ndar
         "autoregressive": lambda: _sigmoid(level + _autoregressive(rng, 0.6, 0.25)),
         "daily cycle": lambda: _sigmoid(level + 0.3 * np.sin(2 * np.pi * hours / 24)),
         "missing": lambda: np.tile(rates, (HOURS, 1)),
+        "glitches": lambda: rates * np.where(rng.random((HOURS, 1)) < 0.01, 0.9, 1.0),
+        "random losses": lambda: rates * (1 - np.minimum(rng.gamma(1.0, 0.02, (HOURS, 1)), 1.0)),
     }[family]()
     x = (rng.random(shape) < probability).astype(float)
     if family == "missing":
@@ -60,6 +62,8 @@ def _scores(family: str, rng: np.random.Generator, rates: np.ndarray) -> np.ndar
         "daily cycle",
         "missing",
         "graded",
+        "glitches",
+        "random losses",
     ],
 )
 def test_a_healthy_stream_pages_no_oftener_than_the_budget(family, stream, make_plan, count_pages):

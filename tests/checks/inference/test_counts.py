@@ -11,10 +11,9 @@ from checks.inference import counts
 
 
 def _state(failures, answers, excess=0.0, scale=0.0):
-    member = np.zeros((1, counts.STRATA))
-    return counts.Counts(
-        member, np.ones(1), np.array(failures, float), np.array(answers, float), excess, scale
-    )
+    member, each = np.zeros((1, counts.STRATA)), np.ones(counts.STRATA)
+    failed, asked = np.array(failures, float), np.array(answers, float)
+    return counts.Counts(member, np.ones(1), failed, asked, excess * each, scale * each)
 
 
 def _negative_binomial(x, a, b, mean_rate, m):
@@ -46,7 +45,7 @@ def test_run_level_scatter_makes_the_same_failures_less_surprising():
     x, m = np.array([3.0, 4.0, 6.0, 9.0]), np.array([90.0, 40.0, 35.0, 30.0])
     calm = _state([10, 10, 20, 60], [9000, 4000, 3500, 3000])
     restless = _state([10, 10, 20, 60], [9000, 4000, 3500, 3000], excess=40.0, scale=39.0)
-    assert restless.cv2 == pytest.approx(1.0)
+    assert restless.cv2 == pytest.approx(np.ones(counts.STRATA))
     assert (counts.log_bets(restless, x, m)[3:] < counts.log_bets(calm, x, m)[3:]).all()
 
 
