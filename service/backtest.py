@@ -96,9 +96,7 @@ def judged_runs(
         target: the name in the objects.
         start_at: when the first run starts, seconds since 1970.
     """
-    about = history.subject(
-        golden.examples, scorers, baseline_runs=baseline_runs, min_answered=min_answered
-    )
+    about = history.subject(golden.examples, scorers, baseline_runs=baseline_runs, min_answered=min_answered)
     state = judge.initial(about)
     for number, responses in enumerate(runs_of_responses, 1):
         at = start_at + (number - 1) * every_s

@@ -119,7 +119,9 @@ def _changes(
         said.append("the golden set cannot be read now; see: goldwatch freeze --check")
     else:
         if golden.digest != last.golden_digest:
-            said.append(f"the golden set was edited: it is {golden.digest[:19]}… now; a frozen one starts anew")
+            said.append(
+                f"the golden set was edited: it is {golden.digest[:19]}… now; a frozen one starts anew"
+            )
         elif segment_key(target, golden.digest, baseline.id) != last.segment:
             said.append("the scorers or the question were changed: the next run starts a new baseline")
     before, now = last.served or Served(), (newest.served if newest else None) or Served()

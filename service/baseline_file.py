@@ -16,14 +16,23 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from checks.types import ALL, BoolArray, Example, FloatArray, Measurement, Response, ScoreSummary, Served
+from service.baseline_format import (
+    FORMAT,
+    VERSION,
+    BaselineFile,
+    BaselineFileError,
+    GoldenPart,
+    Head,
+    Number,
+    Row,
+    read,
+)
 from service.errors import UserError
 from service.records import ImportedRun, RunKind, ScoreVector
 from service.scoring import slice_masks
@@ -37,70 +46,8 @@ if TYPE_CHECKING:
     from service.records import BaselineRecord, Golden, RunRecord
     from service.store import Store
 
-FORMAT = "goldwatch.baseline"
-VERSION = 1
-LEAST_RUNS = 3
 DAY_S = 86_400.0
 _SHOWN = 5
-_Number = float | None
-
-
-class BaselineFileError(UserError):
-    """A baseline file that cannot be used, or that belongs to something else. Exit code 2."""
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
-
-
-_PartT = TypeVar("_PartT", bound=_Part)
-
-
-class _GoldenPart(_Part):
-    digest: str
-    version: int | None = None
-
-
-class _Head(_Part):
-    """The first line."""
-
-    format: str
-    version: int
-    target: str
-    golden: _GoldenPart
-    scorers: list[dict[str, Any]]
-    question: Any
-    pinned_at: float
-    reason: str | None = None
-    runs: int
-    ids: list[str]
-
-
-class _Row(_Part):
-    """One run. Lists run over the head's ids; ``labels`` maps a label to positions."""
-
-    started_at: float
-    finished_at: float | None = None
-    served: dict[str, Any] | None = None
-    unanswered: list[int] = Field(default_factory=list)
-    latency_s: list[_Number] | None = None
-    scores: dict[str, list[_Number]]
-    labels: dict[str, dict[str, list[int]]] = Field(default_factory=dict)
-    format_failures: dict[str, list[int]] = Field(default_factory=dict)
-    outputs: list[str | None] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class BaselineFile:
-    """A sound file, its runs in the order in which they were made."""
-
-    path: Path
-    target: str
-    golden_digest: str
-    ids: tuple[str, ...]
-    scorers: tuple[dict[str, Any], ...]
-    question: Any
-    runs: tuple[_Row, ...]
 
 
 def export_lines(store: Store, target: Target, *, texts: bool) -> Iterator[str]:
@@ -125,11 +72,11 @@ def export_lines(store: Store, target: Target, *, texts: bool) -> Iterator[str]:
             f"the scorers or the question of {target.name} changed since its baseline was measured",
             f"take the change back, or run until there is a new baseline: goldwatch run {target.name}",
         )
-    head = _Head(
+    head = Head(
         format=FORMAT,
         version=VERSION,
         target=target.name,
-        golden=_GoldenPart(digest=golden.digest, version=golden.version),
+        golden=GoldenPart(digest=golden.digest, version=golden.version),
         scorers=[measured_scorer(scorer) for scorer in target.scorers],
         question=_plain(_question(target)),
         pinned_at=baseline.created_at,
@@ -146,39 +93,6 @@ def export_lines(store: Store, target: Target, *, texts: bool) -> Iterator[str]:
     for record in records:
         if record is not None and record.id in runs:
             yield _line(_row(store, record, runs[record.id], golden.examples, texts=texts))
-
-
-def read(path: Path) -> BaselineFile:
-    """Read a file that :func:`export_lines` made.
-
-    Raises:
-        BaselineFileError: it cannot be read, or is not such a file; the line and the key are told.
-    """
-    try:
-        with path.open("rb") as file:
-            lines = file.read().splitlines()
-    except OSError as error:
-        raise BaselineFileError(
-            f"{path}: cannot be read: {error.strerror or error}",
-            "write it where the baseline is: goldwatch baseline export TARGET -o FILE",
-        ) from None
-    if not lines:
-        raise _damaged(path, "it is empty")
-    record = _json(path, 1, lines[0])
-    if not isinstance(record, dict) or record.get("format") != FORMAT:
-        raise _damaged(path, "line 1: it is no baseline file")
-    if record.get("version") != VERSION:
-        raise _damaged(path, f"line 1: version {safe(str(record.get('version')), 20)} is not {VERSION}")
-    head = _valid(path, 1, _Head, record)
-    rows = [_valid(path, n, _Row, _json(path, n, line)) for n, line in enumerate(lines[1:], 2)]
-    if len(rows) != head.runs or len(rows) < LEAST_RUNS:
-        raise _damaged(path, f"it holds {len(rows)} runs and should hold {max(head.runs, LEAST_RUNS)}")
-    for number, row in enumerate(rows, 2):
-        _check_row(path, number, row, head)
-    rows.sort(key=lambda row: row.started_at)
-    return BaselineFile(
-        path, head.target, head.golden.digest, tuple(head.ids), tuple(head.scorers), head.question, tuple(rows)
-    )
 
 
 def check_fits(file: BaselineFile, target: Target, golden: Golden) -> None:
@@ -253,7 +167,7 @@ def fitting(target: Target, golden: Golden) -> BaselineFile:
 def _row(
     store: Store, record: RunRecord, run: Measurement, examples: Sequence[Example], *, texts: bool
 ) -> dict[str, Any]:
-    """One run as :class:`_Row` reads it."""
+    """One run as :class:`Row` reads it."""
     vectors = store.vectors(record.id)
     outputs = None
     if texts:
@@ -282,7 +196,7 @@ def _imported(file: BaselineFile, golden: Golden, now: float) -> list[ImportedRu
 
 
 def _one(
-    row: _Row, examples: Sequence[Example], masks: Mapping[str, BoolArray], moved_s: float
+    row: Row, examples: Sequence[Example], masks: Mapping[str, BoolArray], moved_s: float
 ) -> ImportedRun:
     n = len(examples)
     answered = np.ones(n, dtype=bool)
@@ -305,7 +219,9 @@ def _one(
         answered=answered,
         latency_s=np.full(n, np.nan) if row.latency_s is None else _array(row.latency_s),
         served=None if row.served is None else _served(row.served),
-        responses=tuple(Response(e.id, text) for e, text in zip(examples, texts, strict=False) if text is not None),
+        responses=tuple(
+            Response(e.id, text) for e, text in zip(examples, texts, strict=False) if text is not None
+        ),
     )
 
 
@@ -314,25 +230,6 @@ def _summary(vector: ScoreVector, name: str, mask: BoolArray) -> ScoreSummary:
     known = inside[~np.isnan(inside)]
     mean = float(known.mean()) if len(known) else None
     return ScoreSummary(vector.scorer, name, mean, len(known), len(inside) - len(known))
-
-
-def _check_row(path: Path, number: int, row: _Row, head: _Head) -> None:
-    n, names = len(head.ids), {str(scorer.get("name")) for scorer in head.scorers}
-    lists: dict[str, Sequence[Any] | None] = {f"scores.{name}": values for name, values in row.scores.items()}
-    lists |= {"latency_s": row.latency_s, "outputs": row.outputs}
-    for key, values in lists.items():
-        if values is not None and len(values) != n:
-            raise _damaged(path, f"line {number}: {safe(key, 80)}: {len(values)} values for {n} examples")
-    if set(row.scores) != names:
-        raise _damaged(path, f"line {number}: scores: not those of the scorers that line 1 names")
-    if any(value is not None and not 0.0 <= value <= 1.0 for values in row.scores.values() for value in values):
-        raise _damaged(path, f"line {number}: scores: a score lies in [0, 1]")
-    if any(value is not None and value < 0 for value in row.latency_s or ()):
-        raise _damaged(path, f"line {number}: latency_s: must not be negative")
-    places = [*row.unanswered, *(i for p in row.format_failures.values() for i in p)]
-    places += [i for labels in row.labels.values() for p in labels.values() for i in p]
-    if any(not 0 <= place < n for place in places):
-        raise _damaged(path, f"line {number}: a position lies outside the {n} examples")
 
 
 def _scorer_faults(there: Sequence[Mapping[str, Any]], here: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -351,7 +248,9 @@ def _differences(there: Any, here: Any, at: str = "") -> list[str]:
         return []
     if isinstance(there, dict) and isinstance(here, dict):
         keys = list(dict.fromkeys([*there, *here]))
-        return [d for key in keys for d in _differences(there.get(key), here.get(key), f"{at}.{safe(key, 40)}")]
+        return [
+            d for key in keys for d in _differences(there.get(key), here.get(key), f"{at}.{safe(key, 40)}")
+        ]
     if isinstance(there, list) and isinstance(here, list) and len(there) == len(here):
         pairs = enumerate(zip(there, here, strict=True))
         return [d for i, (old, new) in pairs for d in _differences(old, new, f"{at}[{i}]")]
@@ -377,12 +276,12 @@ def _line(record: Mapping[str, Any]) -> str:
     return json.dumps(record, ensure_ascii=True, separators=(",", ":"), default=list)
 
 
-def _numbers(values: FloatArray) -> list[_Number]:
+def _numbers(values: FloatArray) -> list[Number]:
     """Numbers with null for NaN; whole ones without their point, so that right and wrong take one byte."""
     return [None if math.isnan(v) else int(v) if v.is_integer() else v for v in values.tolist()]
 
 
-def _array(values: Sequence[_Number]) -> FloatArray:
+def _array(values: Sequence[Number]) -> FloatArray:
     return np.array([math.nan if value is None else value for value in values], dtype=np.float64)
 
 
@@ -399,28 +298,8 @@ def _served_fields(served: Served) -> Iterator[tuple[str, Any]]:
 
 
 def _served(record: Mapping[str, Any]) -> Served:
-    known = {name: str(record[name]) for name, _ in _served_fields(Served()) if name in record and name != "models"}
+    known = {
+        name: str(record[name]) for name, _ in _served_fields(Served()) if name in record and name != "models"
+    }
     models = record.get("models")
     return Served(**known, models=tuple(map(str, models)) if isinstance(models, list) else None)
-
-
-def _json(path: Path, number: int, line: bytes) -> Any:
-    try:
-        return json.loads(line)
-    except (ValueError, RecursionError):
-        raise _damaged(path, f"line {number}: not JSON") from None
-
-
-def _valid(path: Path, number: int, part: type[_PartT], record: Any) -> _PartT:
-    try:
-        return part.model_validate(record)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        key = ".".join(safe(str(piece), 40) for piece in first["loc"])
-        raise _damaged(path, f"line {number}: {key}: {safe(first['msg'], 120)}") from None
-
-
-def _damaged(path: Path, why: str) -> BaselineFileError:
-    return BaselineFileError(
-        f"{path}: {why}", "write it again where the baseline is: goldwatch baseline export TARGET -o FILE"
-    )

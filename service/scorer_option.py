@@ -126,9 +126,7 @@ def _validated(document: source.Document) -> tuple[Scorer | None, list[Problem]]
         cls = find(ROOM, kind)
     except UnknownKindError:
         hint = did_you_mean(kind, known)
-        return None, [
-            Problem(None, "kind", f"unknown kind {kind!r}{hint or ';'} known: {list_of(known)}")
-        ]
+        return None, [Problem(None, "kind", f"unknown kind {kind!r}{hint or ';'} known: {list_of(known)}")]
     try:
         return cls.model_validate(data, context={"base_dir": Path.cwd()}), []
     except ValidationError as error:

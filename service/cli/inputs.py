@@ -98,7 +98,9 @@ def read_files(paths: Sequence[Path], golden: Golden) -> list[tuple[Response, ..
             continue
         if found.missing:
             named = ", ".join(found.missing[:3]) + (" ..." if len(found.missing) > 3 else "")
-            note(f"note: {path}: {len(found.missing)} examples have no line: {named}; they count as unanswered")
+            note(
+                f"note: {path}: {len(found.missing)} examples have no line: {named}; they count as unanswered"
+            )
         runs.append(found.responses)
     if faults:
         raise UserError("\n".join(faults))

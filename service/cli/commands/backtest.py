@@ -29,7 +29,9 @@ def command(
     ] = None,
     scorer: Annotated[
         list[str] | None,
-        typer.Option("--scorer", metavar="SCORER", help="A kind, or YAML; repeatable. Default: the target's."),
+        typer.Option(
+            "--scorer", metavar="SCORER", help="A kind, or YAML; repeatable. Default: the target's."
+        ),
     ] = None,
     every: Annotated[
         str | None,
@@ -37,14 +39,14 @@ def command(
     ] = None,
     baseline_runs: Annotated[
         int | None,
-        typer.Option("--baseline-runs", min=3, metavar="N", help="Runs to learn; default: the target's, or 10."),
+        typer.Option(
+            "--baseline-runs", min=3, metavar="N", help="Runs to learn; default: the target's, or 10."
+        ),
     ] = None,
     target: Annotated[
         str | None, typer.Option("--target", metavar="NAME", help="Take what is not said from this target.")
     ] = None,
-    limit: Annotated[
-        int, typer.Option("--limit", min=0, metavar="N", help="Broken examples to list.")
-    ] = 5,
+    limit: Annotated[int, typer.Option("--limit", min=0, metavar="N", help="Broken examples to list.")] = 5,
     fail_on: FailOn = FAIL_ON,
     as_json: AsJson = False,
     config: ConfigFile = CONFIG,

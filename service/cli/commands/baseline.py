@@ -65,7 +65,8 @@ def show_baseline(target: TargetName, as_json: AsJson = False, config: ConfigFil
 def accept(
     target: TargetName,
     reason: Annotated[
-        str, typer.Option("--reason", "-r", metavar="TEXT", help="Why what it answers now is healthy; is kept.")
+        str,
+        typer.Option("--reason", "-r", metavar="TEXT", help="Why what it answers now is healthy; is kept."),
     ],
     config: ConfigFile = CONFIG,
 ) -> None:
@@ -98,7 +99,9 @@ def accept(
             )
         opened = store.open_baseline(chosen.name, last.id + 1, reason.strip(), time.time())
         firing = store.alerts(chosen.name, AlertState.FIRING)
-    print(f"{chosen.name}: baseline {opened.id} begins with the next run. Reason: {safe(opened.reason or '', 200)}")
+    print(
+        f"{chosen.name}: baseline {opened.id} begins with the next run. Reason: {safe(opened.reason or '', 200)}"
+    )
     runs = chosen.baseline.runs
     print(f"  learning again for {runs} measured runs; no drop of a score pages before they are complete")
     if any(alert.kind is AlertKind.REGRESSION for alert in firing):
@@ -110,10 +113,12 @@ def accept(
 def export(
     target: TargetName,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Where to; default: standard output.")
+        Path | None,
+        typer.Option("--output", "-o", metavar="FILE", help="Where to; default: standard output."),
     ] = None,
     texts: Annotated[
-        bool, typer.Option("--texts", help="With the answers, so that broken examples show what was said before.")
+        bool,
+        typer.Option("--texts", help="With the answers, so that broken examples show what was said before."),
     ] = False,
     config: ConfigFile = CONFIG,
 ) -> None:

@@ -36,11 +36,15 @@ def command(
     b: Annotated[str, typer.Argument(metavar="B", help="After: a response file, run:ID or a target.")],
     golden: Annotated[
         Path | None,
-        typer.Option("--golden", "-g", metavar="GOLDEN", help="The golden set; default: the run's or target's."),
+        typer.Option(
+            "--golden", "-g", metavar="GOLDEN", help="The golden set; default: the run's or target's."
+        ),
     ] = None,
     scorer: Annotated[
         list[str] | None,
-        typer.Option("--scorer", metavar="SCORER", help="A kind, or YAML; repeatable. Default: the target's."),
+        typer.Option(
+            "--scorer", metavar="SCORER", help="A kind, or YAML; repeatable. Default: the target's."
+        ),
     ] = None,
     target: Annotated[
         str | None, typer.Option("--target", metavar="NAME", help="Take what is not said from this target.")

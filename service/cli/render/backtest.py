@@ -51,9 +51,7 @@ def render_backtest(
         parts.append(Text(f"{safe(scorer or '', 40)}  {sparkline(means, 60)}  {span}"))
     parts.append(Text())
     numbers = len(str(len(runs)))
-    parts += [
-        _line(run, file, mean, numbers) for run, file, mean in zip(runs, files, means, strict=True)
-    ]
+    parts += [_line(run, file, mean, numbers) for run, file, mean in zip(runs, files, means, strict=True)]
     parts += [Text(), *_verdict(last)]
     if broke:
         parts += [Text(f"  {broke} broke against the baseline"), Examples(list(broken[:limit]))]

@@ -33,7 +33,9 @@ def render_baseline(facts: Mapping[str, Any]) -> RenderableType:
         rows.append(("runs", f"{len(runs)}: {_numbers([run['run'] for run in runs])}{imported}"))
         rows.append(("made", f"{clock(runs[0]['started_at'])} to {clock(runs[-1]['started_at'])}"))
     else:
-        rows.append(("runs", f"{len(runs)} of {facts['needed']} measured runs, from run {facts['from_run']} on"))
+        rows.append(
+            ("runs", f"{len(runs)} of {facts['needed']} measured runs, from run {facts['from_run']} on")
+        )
     if facts["golden"] is not None:
         golden = facts["golden"]
         version = f" version {golden['version']}" if golden["version"] is not None else ""
