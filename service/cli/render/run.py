@@ -146,7 +146,7 @@ def _verdict(run: Mapping[str, Any], details: Details) -> list[RenderableType]:
             )
         elif finding is not None and finding.get("evidence") is not None:
             line.append(f"  evidence {times(finding['evidence'])} the paging threshold", style="not bold dim")
-    if verdict not in {"inconclusive", "ok"} and run.get("reason"):
+    if verdict in {"learning", "suspect", "improved"} and finding is None and run.get("reason"):
         rows.append(("reason", Text(safe(run["reason"], 300))))
     rows += [("why" if i == 0 else "", Text(safe(cause, 300))) for i, cause in enumerate(details.causes)]
     return [line, _rows(rows)] if rows else [line]
