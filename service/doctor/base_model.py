@@ -7,11 +7,15 @@ A sample of golden examples is asked of the target once and of its base model tw
 each example. Take the examples where exactly two of the three answers are the same text: under the null hypothesis
 each of the three is equally likely to be the odd one out, so the number of times that the target is, of ``n``, is
 Binomial(n, 1/3), and ``p_differs`` is its upper tail. That the base model disagrees with itself (batching,
-temperature) is accounted for: it is the yardstick. It differs where ``p_differs`` is at most :data:`ALPHA`.
+temperature) is accounted for: it is the yardstick. It differs where ``p_differs`` is at most :data:`ALPHA` over the
+number of looks.
 
 **Gain**: for each scorer a sign test over examples, the target's score against that of the base model's first answer;
 ``p_gain`` is the upper tail of Binomial(better + worse, 1/2). A gain counts at :data:`ALPHA` over the number of
-scorers. For right/wrong scores this is the exact one-sided McNemar test.
+looks and of scorers. For right/wrong scores this is the exact one-sided McNemar test.
+
+**Two looks**: a sample that does not show a difference is followed by twice as many examples more, and the whole is
+judged once again. A fine-tune that does much is seen with few requests; one that does little gets a second chance.
 
 **Rule**:
 
@@ -51,8 +55,11 @@ if TYPE_CHECKING:
     from service.records import Golden
 
 ALPHA = 0.01
+LOOKS = 2
 SAMPLE = 20
-"""How many examples are asked where nothing else is said."""
+"""How many examples are asked at the first look where nothing else is said."""
+
+_GROWTH = 3
 
 _NO_SIGN = 0.1
 _FEWEST = 8
@@ -122,7 +129,7 @@ class Comparison:
 
 
 def compare(triples: Sequence[Triple], scorers: Sequence[Scorer]) -> Comparison:
-    """Judge a sample by the module's rule. Texts are compared without surrounding white space."""
+    """Judge a sample by the module's rule, as one of its looks. Texts are compared without surrounding white space."""
     whole = [triple for triple in triples if triple.answered]
     texts = [tuple((r.output or "").strip() for r in (t.tuned, t.base, t.again)) for t in whole]
     two_alike = [text for text in texts if len(set(text)) == 2]
@@ -133,7 +140,7 @@ def compare(triples: Sequence[Triple], scorers: Sequence[Scorer]) -> Comparison:
     p_differs = upper_tail(odd, len(two_alike), 1 / 3)
     if len(whole) < _FEWEST:
         likeness = Likeness.UNDECIDED
-    elif p_differs <= ALPHA or any(gain.p_gain <= ALPHA / len(gains) for gain in gains):
+    elif p_differs <= ALPHA / LOOKS or any(gain.p_gain <= ALPHA / LOOKS / len(gains) for gain in gains):
         likeness = Likeness.DIFFERENT
     elif 2 * repeated >= len(whole) and p_differs > _NO_SIGN:
         likeness = Likeness.ALIKE
@@ -160,7 +167,10 @@ def upper_tail(successes: int, trials: int, chance: float) -> float:
 
 
 def sample_of(golden: Golden, size: int) -> tuple[Example, ...]:
-    """So many examples drawn from the golden set, in its order: the same ones for the same content, at every call."""
+    """So many examples drawn from the golden set, in its order: the same for the same content, at every call.
+
+    A smaller sample lies within a larger one.
+    """
     drawn = sorted(golden.examples, key=lambda e: (zlib.crc32(f"{golden.digest} {e.id}".encode()), e.id))[:size]
     chosen = {example.id for example in drawn}
     return tuple(example for example in golden.examples if example.id in chosen)
@@ -223,7 +233,10 @@ async def ask_both(
 async def look_at_base_model(
     client: httpx.AsyncClient, target: Target, golden: Golden, served: Served, size: int
 ) -> Diagnosis:
-    """Whether the target answers like its base model. Asks ``3 x size`` requests, if a base model is known."""
+    """Whether the target answers like its base model.
+
+    If a base model is known, asks ``3 x size`` requests, and where they show no difference ``6 x size`` more.
+    """
     found = base_model_of(target, served)
     if found is None:
         message = "not compared: no base model is known, so an adapter that never loaded would go unseen"
@@ -234,8 +247,13 @@ async def look_at_base_model(
         message = "not compared: reference is asked with another prompt or other parameters than endpoint"
         remedy = "take the prompt and params away from reference: those of endpoint are used then"
         return Diagnosis(Part.BASE_MODEL, target.name, Level.WARNING, message, remedy)
-    triples = await ask_both(client, target, base, sample_of(golden, size))
-    return in_words(target.name, f"{safe(base.model_name or base.url, 80)} ({how})", compare(triples, target.scorers))
+    first = sample_of(golden, size)
+    triples = await ask_both(client, target, base, first)
+    seen = compare(triples, target.scorers)
+    rest = [example for example in sample_of(golden, _GROWTH * size) if example not in first]
+    if seen.likeness is not Likeness.DIFFERENT and seen.answered and rest:
+        seen = compare([*triples, *await ask_both(client, target, base, rest)], target.scorers)
+    return in_words(target.name, f"{safe(base.model_name or base.url, 80)} ({how})", seen)
 
 
 def in_words(target: str, base: str, seen: Comparison) -> Diagnosis:
@@ -263,7 +281,7 @@ def in_words(target: str, base: str, seen: Comparison) -> Diagnosis:
         message = f"cannot be told whether it differs from its base model: {said}"
         remedy = f"ask more: goldwatch doctor --examples {min(seen.asked * 3, 1000)}"
         return Diagnosis(Part.BASE_MODEL, target, Level.WARNING, message, remedy, facts)
-    if worse := [g.scorer for g in seen.gains if g.p_loss <= ALPHA / len(seen.gains)]:
+    if worse := [g.scorer for g in seen.gains if g.p_loss <= ALPHA / LOOKS / len(seen.gains)]:
         message = f"differs from its base model, and scores below it in {', '.join(worse)}: {said}"
         remedy = "see that this is the model, the prompt and the golden set that you mean"
         return Diagnosis(Part.BASE_MODEL, target, Level.WARNING, message, remedy, facts)

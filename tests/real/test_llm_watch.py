@@ -47,7 +47,7 @@ targets:
 
 
 def test_a_lost_adapter_alerts_within_two_replays(llm_server: RunningLlm, tmp_path: Path) -> None:
-    """At scale 1 five replays are quiet; at scale 0 the first two regress, with an onset at the first, every answer a 200."""
+    """At scale 1 five replays are quiet; at scale 0 the second regresses since the first, and every answer is a 200."""
     config = load(_configured(tmp_path, llm_server.url))
     (target,) = config.targets
     hours = 0

@@ -155,7 +155,7 @@ def test_the_clock_is_never_ahead() -> None:
 
 
 def test_the_command_serves_until_it_is_interrupted(tmp_path: Path) -> None:
-    """goldwatch demo tells the story in plain lines, keeps pages and metrics up, ends with 0 on Ctrl-C, leaves nothing."""
+    """goldwatch demo tells the story in plain lines, keeps its pages up, ends with 0 on Ctrl-C and leaves nothing."""
     environment = {**os.environ, "TMPDIR": str(tmp_path), "PYTHONUNBUFFERED": "1", "COLUMNS": "200"}
     command = [sys.executable, "-c", "from service.cli import main; main()", "demo"]
     with subprocess.Popen(
