@@ -106,7 +106,7 @@ class GoldwatchCollector(Collector):
 
     def describe(self) -> Iterable[Metric]:
         """The names without a read of the store, so that registering needs none."""
-        return [_family(name) for name in NAMES]
+        return list(families().values())
 
     def collect(self) -> Iterator[Metric]:
         """One scrape: one read of the store, then every family that has a value."""
@@ -143,6 +143,11 @@ def registry(store: Source, facts: Facts) -> CollectorRegistry:
     made = CollectorRegistry(auto_describe=False)
     made.register(GoldwatchCollector(store, facts))
     return made
+
+
+def families() -> Mapping[str, Metric]:
+    """Every exported name with its empty family: type, help and labels, in the order of :data:`NAMES`."""
+    return {name: _family(name) for name in NAMES}
 
 
 def _family(name: str) -> Any:

@@ -250,18 +250,26 @@ class BaselineSource(Section):
 class Target(Section):
     """One deployed model under watch."""
 
-    name: Name
-    endpoint: EndpointField
+    name: Annotated[Name, Field(description="In metrics, pages, messages and commands.")]
+    endpoint: Annotated[EndpointField, Field(description="How the model is asked.")]
     golden: Annotated[HomePath, Field(description="The golden set, a frozen JSONL file.")]
-    scorers: Annotated[tuple[ScorerField, ...], Field(min_length=1)]
+    scorers: Annotated[
+        tuple[ScorerField, ...],
+        Field(min_length=1, description="What makes a score of an answer; at least one."),
+    ]
     labels: Annotated[
         Mapping[str, str], Field(description="On every alert and on goldwatch_target_info.")
     ] = Field(default_factory=dict)
-    severity: Literal["critical", "warning", "info"] = "warning"
+    severity: Annotated[
+        Literal["critical", "warning", "info"], Field(description="How urgent its alerts are.")
+    ] = "warning"
     reference: Annotated[
         EndpointField | None, Field(description="The base model, to tell whether the adapter is applied.")
     ] = None
-    challengers: Mapping[Name, EndpointField] = Field(default_factory=dict)
+    challengers: Annotated[
+        Mapping[Name, EndpointField],
+        Field(description="Other models by name, to tell whether this one still pays."),
+    ] = Field(default_factory=dict)
     schedule: Schedule = Schedule.model_validate({"every": "1h"})
     repeats: Annotated[int, Field(ge=1, le=100, description="Requests per example.")] = 1
     concurrency: Annotated[int, Field(ge=1, le=1024, description="Requests in flight.")] = 8
@@ -296,7 +304,7 @@ class Target(Section):
 class Config(Section):
     """A whole configuration. ``service.config.load`` makes one from a file."""
 
-    version: Literal[1]
+    version: Annotated[Literal[1], Field(description="Of this format; always 1.")]
     store: Annotated[
         Annotated[str, AfterValidator(_store)] | None,
         Field(description="sqlite:///FILE (relative to this file) or postgresql+psycopg://USER@HOST/NAME."),
@@ -310,8 +318,12 @@ class Config(Section):
     retention: Retention = Retention()
     metrics: Metrics = Metrics()
     log: Log = Log()
-    targets: Annotated[tuple[Target, ...], Field(min_length=1)]
-    notifiers: tuple[NotifierField, ...] = ()
+    targets: Annotated[
+        tuple[Target, ...], Field(min_length=1, description="The deployed models under watch.")
+    ]
+    notifiers: Annotated[
+        tuple[NotifierField, ...], Field(description="Channels that alerts go to; each has a name.")
+    ] = ()
 
     _path: Path | None = PrivateAttr(default=None)
     _digest: str = PrivateAttr(default="")

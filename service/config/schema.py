@@ -38,12 +38,22 @@ def _expand(part: Any, definitions: dict[str, Any]) -> Any:
     if not isinstance(part, dict):
         return part
     if ROOM_MARK not in part:
-        return {key: _expand(item, definitions) for key, item in part.items()}
+        return _written({key: _expand(item, definitions) for key, item in part.items()})
     rest = {key: item for key, item in part.items() if key != ROOM_MARK}
     return {
         **rest,
         "oneOf": [_alternative(part[ROOM_MARK], kind, definitions) for kind in kinds(part[ROOM_MARK])],
     }
+
+
+def _written(part: dict[str, Any]) -> dict[str, Any]:
+    """The schema with a duration's default as it is written in a file: ``30s``, where Pydantic says 30.0."""
+    from service.config.durations import PATTERN, format_duration  # noqa: PLC0415  # with the models
+
+    default = part.get("default")
+    if part.get("pattern") == PATTERN and isinstance(default, int | float):
+        return part | {"default": format_duration(default)}
+    return part
 
 
 def _alternative(room: str, kind: str, definitions: dict[str, Any]) -> dict[str, str]:

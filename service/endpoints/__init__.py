@@ -30,15 +30,21 @@ class Price(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    input_per_mtok: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
-    output_per_mtok: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
+    input_per_mtok: Annotated[
+        float, Field(ge=0, allow_inf_nan=False, description="US dollars per million input tokens.")
+    ] = 0.0
+    output_per_mtok: Annotated[
+        float, Field(ge=0, allow_inf_nan=False, description="US dollars per million output tokens.")
+    ] = 0.0
 
 
 class Endpoint(Plugin):
     """The base of all endpoints."""
 
     kind: str
-    price: Price | None = None
+    price: Annotated[
+        Price | None, Field(description="What tokens cost; without it costs are unknown, not 0.")
+    ] = None
 
     @property
     @abstractmethod

@@ -53,8 +53,12 @@ class OpenAI(HttpEndpoint):
     """The base of ``openai_chat`` and ``openai_completions``."""
 
     base_url: Annotated[Address, Field(description="The address up to and with /v1.")]
-    model: Annotated[str, Field(min_length=1, max_length=500)]
-    params: Annotated[dict[str, Any], Field(default_factory=dict, description="Merged into the request's body.")]
+    model: Annotated[
+        str, Field(min_length=1, max_length=500, description="The model's name, as the server lists it.")
+    ]
+    params: Annotated[
+        dict[str, Any], Field(default_factory=dict, description="Merged into the request's body.")
+    ]
     stream: Annotated[bool, Field(description="Stream, which measures the time to the first token.")] = False
     logprobs: Annotated[
         bool | Annotated[int, Field(ge=0, le=20)],
@@ -67,9 +71,13 @@ class OpenAI(HttpEndpoint):
     @field_validator("params")
     @classmethod
     def _open_but_not_for_all(cls, params: dict[str, Any]) -> dict[str, Any]:
-        faults = [f"params cannot set {name}: {instead}" for name, instead in cls.RESERVED.items() if name in params]
+        faults = [
+            f"params cannot set {name}: {instead}" for name, instead in cls.RESERVED.items() if name in params
+        ]
         if params.get("n", 1) != 1 or params.get("best_of", 1) != 1:
-            faults.append("params cannot ask for several answers (n, best_of): write repeats: N on the target")
+            faults.append(
+                "params cannot ask for several answers (n, best_of): write repeats: N on the target"
+            )
         if problem := json_problem(params, "params"):
             faults.append(problem)
         if faults:

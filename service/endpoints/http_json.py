@@ -1,13 +1,5 @@
 """How is any JSON API asked? A template of its request, and JMESPath for where the answer stands.
 
-```yaml
-endpoint:
-  kind: http_json
-  url: https://api.example.com/classify
-  body: {query: "{{ input }}", options: {top: 1}}
-  output: result[0].label
-```
-
 A text in ``body`` may hold ``{{ input }}``, ``{{ messages }}`` or ``{{ id }}``; nothing else is computed there.
 A text that is exactly ``{{ input }}`` becomes the input as it is: a text, or the conversation as a list of
 ``{"role", "content"}``. Within a longer text a conversation is one line a turn. ``{{ messages }}`` is always the list.
@@ -57,7 +49,9 @@ def _path(value: str) -> str:
         jmespath.compile(value)
     except JMESPathError as error:
         first = str(error).splitlines()[0].rstrip(":") if str(error) else type(error).__name__
-        raise ValueError(f"{safe(value, 60)!r} is not JMESPath: {safe(first, 120)}; see jmespath.org") from None
+        raise ValueError(
+            f"{safe(value, 60)!r} is not JMESPath: {safe(first, 120)}; see jmespath.org"
+        ) from None
     return value
 
 
@@ -65,18 +59,29 @@ Path = Annotated[str, Field(min_length=1), AfterValidator(_path)]
 
 
 class HttpJson(HttpEndpoint):
-    """Any API that takes and gives JSON."""
+    """Any API that takes and gives JSON.
+
+    Example::
+
+        endpoint:
+          kind: http_json
+          url: https://api.example.com/classify
+          body: {query: "{{ input }}", options: {top: 1}}
+          output: result[0].label
+    """
 
     kind: Literal["http_json"] = "http_json"
     address_: Annotated[
         str, Field(alias="url", description="The whole address."), AfterValidator(_address_with_query)
     ]
-    method_: Annotated[Literal["POST", "PUT"], Field(alias="method")] = "POST"
+    method_: Annotated[Literal["POST", "PUT"], Field(alias="method", description="The HTTP method.")] = "POST"
     body: Annotated[Any, Field(description="The request's JSON; texts in it may hold {{ input }}.")]
     output: Annotated[Path, Field(description="JMESPath of the answer.")]
     input_tokens: Annotated[Path | None, Field(description="JMESPath of the count of input tokens.")] = None
     output_tokens: Annotated[Path | None, Field(description="JMESPath of the count of output tokens.")] = None
-    served_model: Annotated[Path | None, Field(description="JMESPath of the name of the model that answered.")] = None
+    served_model: Annotated[
+        Path | None, Field(description="JMESPath of the name of the model that answered.")
+    ] = None
     fingerprint: Annotated[Path | None, Field(description="JMESPath of what tells deployments apart.")] = None
 
     @field_validator("body")
@@ -91,7 +96,9 @@ class HttpJson(HttpEndpoint):
                 "allowed: {{ input }}, {{ messages }}, {{ id }}"
             )
         if not names & {"input", "messages"}:
-            raise ValueError('body must hold "{{ input }}" or "{{ messages }}": else every example asks the same')
+            raise ValueError(
+                'body must hold "{{ input }}" or "{{ messages }}": else every example asks the same'
+            )
         return body
 
     @property

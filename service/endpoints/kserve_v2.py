@@ -40,15 +40,30 @@ if TYPE_CHECKING:
 
 
 class KserveV2(HttpEndpoint):
-    """A classifier behind the Open Inference Protocol."""
+    """A classifier behind the Open Inference Protocol.
+
+    Example::
+
+        endpoint:
+          kind: kserve_v2
+          base_url: http://127.0.0.1:8080
+          model: ticket-classifier
+          labels: [billing, login, shipping, bug]
+          softmax: true
+    """
 
     kind: Literal["kserve_v2"] = "kserve_v2"
     base_url: Annotated[Address, Field(description="The address before /v2.")]
-    model: Annotated[str, Field(min_length=1, max_length=500)]
-    version: Annotated[str | None, Field(min_length=1, max_length=100, description="The model's version.")] = None
+    model: Annotated[
+        str, Field(min_length=1, max_length=500, description="The model's name in the server's repository.")
+    ]
+    version: Annotated[
+        str | None, Field(min_length=1, max_length=100, description="The model's version.")
+    ] = None
     input: Annotated[str, Field(min_length=1, description="The name of the input tensor.")] = "text"
     input_shape: Annotated[
-        tuple[Literal[1], ...], Field(min_length=1, max_length=4, description="[1], or [1, 1] for batching models.")
+        tuple[Literal[1], ...],
+        Field(min_length=1, max_length=4, description="[1], or [1, 1] for batching models."),
     ] = (1,)
     output: Annotated[
         str | None, Field(min_length=1, description="The name of the output tensor; by default the first.")
@@ -149,7 +164,9 @@ class KserveV2(HttpEndpoint):
     def _label(self, data: list[Any], tensor: dict[str, Any], body: bytes) -> tuple[str, float | None]:
         if isinstance(data[0], str):
             if len(data) != 1:
-                bad_body(f"the tensor {safe(str(tensor.get('name')), 40)} holds {len(data)} texts, not one", body)
+                bad_body(
+                    f"the tensor {safe(str(tensor.get('name')), 40)} holds {len(data)} texts, not one", body
+                )
             return _text(data[0], tensor), None
         if not all(isinstance(v, int | float) and not isinstance(v, bool) and math.isfinite(v) for v in data):
             bad_body("the output tensor holds neither texts nor finite numbers", body)

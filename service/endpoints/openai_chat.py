@@ -29,12 +29,26 @@ class Turn(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    role: Annotated[str, Field(min_length=1, max_length=32)]
-    content: str
+    role: Annotated[
+        str, Field(min_length=1, max_length=32, description="Who speaks: system, user or assistant.")
+    ]
+    content: Annotated[str, Field(description="What is said.")]
 
 
 class OpenAIChat(OpenAI):
-    """A chat model behind an OpenAI-compatible API."""
+    """A chat model behind an OpenAI-compatible API.
+
+    Example::
+
+        endpoint:
+          kind: openai_chat
+          base_url: http://127.0.0.1:8000/v1
+          model: ticket-router-ft
+          api_key_env: TICKET_ROUTER_KEY
+          system: Route the ticket.
+          params: {temperature: 0, max_tokens: 8}
+          price: {input_per_mtok: 0.30, output_per_mtok: 1.20}
+    """
 
     kind: Literal["openai_chat"] = "openai_chat"
     system: Annotated[str | None, Field(description="The system prompt.")] = None
@@ -114,7 +128,9 @@ class OpenAIChat(OpenAI):
             function = tool.get("function") if isinstance(tool, dict) else None
             if isinstance(function, dict):
                 place = tool.get("index")
-                call = reading.tools.setdefault(place if isinstance(place, int) else 0, {"name": "", "arguments": ""})
+                call = reading.tools.setdefault(
+                    place if isinstance(place, int) else 0, {"name": "", "arguments": ""}
+                )
                 for key in call:
                     part = function.get(key)
                     call[key] += part if isinstance(part, str) else ""
@@ -151,7 +167,9 @@ def _text(content: Any) -> str:
 def _output(text: str, refusal: Any, calls: list[dict[str, Any]]) -> str:
     if not calls:
         return text or (refusal if isinstance(refusal, str) else "")
-    said = canonical([{"name": call.get("name"), "arguments": _arguments(call.get("arguments"))} for call in calls])
+    said = canonical(
+        [{"name": call.get("name"), "arguments": _arguments(call.get("arguments"))} for call in calls]
+    )
     return f"{text}\n{said}" if text else said
 
 
@@ -168,7 +186,11 @@ def _arguments(value: Any) -> Any:
 def _tokens(choice: dict[str, Any]) -> list[Any]:
     logprobs = choice.get("logprobs")
     tokens = (logprobs.get("content") or logprobs.get("refusal")) if isinstance(logprobs, dict) else None
-    return [t.get("logprob") if isinstance(t, dict) else None for t in tokens] if isinstance(tokens, list) else []
+    return (
+        [t.get("logprob") if isinstance(t, dict) else None for t in tokens]
+        if isinstance(tokens, list)
+        else []
+    )
 
 
 def _logprobs(choice: dict[str, Any]) -> tuple[float, ...] | None:

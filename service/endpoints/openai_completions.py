@@ -28,11 +28,23 @@ def _template(value: str) -> str:
 
 
 class OpenAICompletions(OpenAI):
-    """A completion model behind an OpenAI-compatible API."""
+    """A completion model behind an OpenAI-compatible API.
+
+    Example::
+
+        endpoint:
+          kind: openai_completions
+          base_url: http://127.0.0.1:8000/v1
+          model: ticket-router-ft
+          prompt: "Ticket: {input} Queue:"
+          params: {temperature: 0, max_tokens: 4}
+    """
 
     kind: Literal["openai_completions"] = "openai_completions"
     prompt: Annotated[
-        str, AfterValidator(_template), Field(description="The text to continue; {input} is the example's input.")
+        str,
+        AfterValidator(_template),
+        Field(description="The text to continue; {input} is the example's input."),
     ] = _INPUT
 
     PATH: ClassVar[str] = "/completions"
@@ -94,4 +106,8 @@ def _tokens(choice: dict[str, Any]) -> list[Any]:
     numbers, tokens = logprobs.get("token_logprobs"), logprobs.get("content")
     if isinstance(numbers, list):
         return numbers
-    return [t.get("logprob") if isinstance(t, dict) else None for t in tokens] if isinstance(tokens, list) else []
+    return (
+        [t.get("logprob") if isinstance(t, dict) else None for t in tokens]
+        if isinstance(tokens, list)
+        else []
+    )
