@@ -141,6 +141,8 @@ def _reason(verdict: Verdict, findings: tuple[Finding, ...]) -> str | None:
     subject = " ".join(
         p for p in (worst.scorer or worst.check, worst.slice if worst.slice != "all" else "") if p
     )
+    if worst.check in {"quality", "floor"} and worst.baseline is not None and worst.current is not None:
+        return f"{subject} {worst.baseline:.1%} → {worst.current:.1%}, {worst.reason}"
     return f"{subject}: {worst.reason}"
 
 

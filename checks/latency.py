@@ -85,7 +85,7 @@ class Latency:
                 baseline_runs=state.baseline_runs + 1,
             )
         if learning:
-            reason = f"learning: {state.baseline_runs} of {subject.baseline_runs} baseline runs"
+            reason = f"{state.baseline_runs} of {subject.baseline_runs} baseline runs"
             current = float(np.nanmedian(run.latency_s))
             finding = Finding(self.name, None, ALL, Verdict.LEARNING, current=current, reason=reason)
         else:

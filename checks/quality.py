@@ -187,7 +187,7 @@ def _findings(
         reason = "nothing could be scored"
         return [Finding("quality", scorer, name, Verdict.INCONCLUSIVE, reason=reason) for name in masks]
     if learning:
-        reason = f"learning: {watched.baseline_runs} of {subject.baseline_runs} baseline runs"
+        reason = f"{watched.baseline_runs} of {subject.baseline_runs} baseline runs"
         return [
             Finding("quality", scorer, name, Verdict.LEARNING, current=mean(row[mask]), reason=reason)
             for name, mask in masks.items()

@@ -36,7 +36,7 @@ from service.baseline_format import (
 from service.errors import UserError
 from service.records import ImportedRun, RunKind, ScoreVector
 from service.scoring import slice_masks
-from service.segment import _measured as measured_scorer
+from service.segment import measured_by as measured_scorer
 from service.segment import segment_key
 from service.text import safe
 

@@ -143,13 +143,15 @@ def _record(store: Store, run_id: int) -> RunRecord:
 
 
 def _measurement(record: RunRecord, scored: Scored, *, measured: bool) -> Measurement:
+    from service.store import stored_latency  # noqa: PLC0415  # heavy, and only runs need it
+
     return Measurement(
         run=record.id,
         started_at=record.started_at,
         measured=measured,
         scores={v.scorer: v.values for v in scored.vectors},
         answered=scored.answered,
-        latency_s=scored.latency_s,
+        latency_s=stored_latency(scored.latency_s),
         share=record.share,
         period_h=record.period_h,
     )

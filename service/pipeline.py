@@ -238,7 +238,7 @@ async def _carry_out(
     from service.replay import SaveError, replay  # noqa: PLC0415  # heavy, and only runs need it
 
     store, endpoint = shell.store, target.endpoint
-    plan = await asyncio.to_thread(_plan, shell, target)
+    plan = await asyncio.to_thread(plan_of, shell, target)
     already = await asyncio.to_thread(store.answered_keys, run_id)
     keeper = asyncio.create_task(_keep_lease(shell, run_id))
     trouble: str | None = None
@@ -286,7 +286,8 @@ async def _keep_lease(shell: Shell, run_id: int) -> None:
             await asyncio.to_thread(shell.store.renew_lease, run_id, shell.owner, shell.clock(), LEASE_S)
 
 
-def _plan(shell: Shell, target: Target) -> ReplayPlan:
+def plan_of(shell: Shell, target: Target) -> ReplayPlan:
+    """How the target is replayed now, within what is left of the day's limits."""
     from service.replay import ReplayPlan  # noqa: PLC0415  # heavy, and only runs need it
 
     now, limits, price = shell.clock(), target.limits, target.endpoint.price

@@ -33,7 +33,7 @@ def segment_key(target: Target, golden_digest: str, baseline_id: int | None) -> 
     content = {
         "target": target.name,
         "golden": golden_digest,
-        "scorers": sorted((_measured(scorer) for scorer in target.scorers), key=lambda s: str(s["name"])),
+        "scorers": sorted((measured_by(scorer) for scorer in target.scorers), key=lambda s: str(s["name"])),
         "question": [target.endpoint.kind, target.endpoint.question()],
         "baseline": baseline_id,
     }
@@ -41,7 +41,7 @@ def segment_key(target: Target, golden_digest: str, baseline_id: int | None) -> 
     return hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()[:_LENGTH]
 
 
-def _measured(scorer: Scorer) -> dict[str, Any]:
+def measured_by(scorer: Scorer) -> dict[str, Any]:
     """What of a scorer decides its scores; options at their defaults are left out, so that new ones change nothing."""
     options = scorer.model_dump(mode="json", by_alias=True, exclude={"min", "name"}, exclude_defaults=True)
     return {**options, "kind": scorer.kind, "name": scorer.scorer_name}

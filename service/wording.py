@@ -148,3 +148,16 @@ def happened(finding: FindingObject) -> str:
     if now is not None:
         return f"is at {value(finding, now)}"
     return f"is {verdict}"
+
+
+def times(evidence: float) -> str:
+    """Evidence relative to the paging threshold.
+
+    >>> times(41.2), times(0.034), times(1e9)
+    ('41×', '0.034×', 'over 10,000×')
+    """
+    if evidence >= 10_000:
+        return "over 10,000×"
+    if evidence < 0.01:
+        return "<0.01×"
+    return f"{evidence:.0f}×" if evidence >= 10 else f"{evidence:.2g}×"

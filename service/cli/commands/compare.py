@@ -217,7 +217,7 @@ def _replayed(target: Target, golden: Golden, config: Config, *, quiet: bool) ->
 
     from service.cli.opened import opened_store
     from service.pipeline import Shell
-    from service.pipeline import _plan as replay_plan
+    from service.pipeline import plan_of as replay_plan
     from service.replay import replay
 
     with opened_store(config) as store:

@@ -67,6 +67,7 @@ async def _run(
     from service.errors import UserError
     from service.pipeline import Shell, resume
     from service.report import run_object
+    from service.store import StoreError
 
     stop = asyncio.Event()
     with contextlib.suppress(NotImplementedError):
@@ -82,8 +83,12 @@ async def _run(
             break
         try:
             runs = await _replayed(shell, target, quiet=as_json)
+        except StoreError as error:
+            said.print(f"{target.name}: inconclusive, the store failed: {error}", soft_wrap=True)
+            codes.append(EXIT_NOT_MEASURED)
+            continue
         except UserError as error:
-            said.print(f"{target.name}: {error}")
+            said.print(f"{target.name}: {error}", soft_wrap=True)
             codes.append(error.exit_code)
             continue
         if not runs and not stop.is_set():

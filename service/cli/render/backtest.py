@@ -12,9 +12,10 @@ from checks.types import ALL
 from service.cli.render.compare import change_text
 from service.cli.render.history import sparkline
 from service.cli.render.run import STYLES, Examples, headline
-from service.cli.render.words import percent, points, times
+from service.cli.render.words import percent, points
 from service.message import BrokenExample
 from service.text import safe
+from service.wording import times
 
 _ON_SCORES = ("quality", "floor")
 

@@ -69,7 +69,9 @@ def dropped(event: Dropped) -> Iterator[RenderableType]:
 def alerted(event: Alerted) -> Iterator[RenderableType]:
     """What arrived at the webhook."""
     alert = event.delivery.body["alert"]
-    yield _line("webhook", Text(f"{event.delivery.body['event']}, signature valid: {safe(alert['title'], 160)}"))
+    yield _line(
+        "webhook", Text(f"{event.delivery.body['event']}, signature valid: {safe(alert['title'], 160)}")
+    )
 
 
 def ended(event: Ended, pages_url: str, target: str, healthy: int) -> Iterator[RenderableType]:
@@ -79,7 +81,10 @@ def ended(event: Ended, pages_url: str, target: str, healthy: int) -> Iterator[R
     yield _line("pages", Text(f"{pages_url}/targets/{target}"))
     yield Text()
     if not event.missing:
-        yield Text(f"{healthy} healthy replays were quiet; the dropped fine-tune raised its alert.", style="bold green")
+        yield Text(
+            f"{healthy} healthy replays were quiet; the dropped fine-tune raised its alert.",
+            style="bold green",
+        )
     for missing in event.missing:
         yield Text(f"MISSING  {safe(missing, 300)}", style="bold red")
 

@@ -26,7 +26,9 @@ def render_diagnosis(found: Diagnosis) -> RenderableType:
     part = str(found.part).replace("_", " ")
     grid.add_row(Text(found.level, style=_STYLES[found.level]), Text(part), Text(subject + message))
     if found.remedy is not None:
-        grid.add_row("", "", Text(f"→ {_lines(found.remedy)}", style="bold" if found.level is Level.FAILED else ""))
+        grid.add_row(
+            "", "", Text(f"→ {_lines(found.remedy)}", style="bold" if found.level is Level.FAILED else "")
+        )
     return grid
 
 

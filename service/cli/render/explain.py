@@ -10,8 +10,9 @@ from rich.table import Table
 from rich.text import Text
 
 from service.cli.render.run import STYLES, Details, render_run
-from service.cli.render.words import MINUS, clock, epoch, percent, points, times
+from service.cli.render.words import MINUS, clock, epoch, percent, points
 from service.text import safe
+from service.wording import times
 
 _FALL_BACK = {
     "learning": "there is no baseline to compare with yet",

@@ -11,8 +11,9 @@ from rich.text import Text
 
 from checks.types import ALL
 from service.cli.render.run import STYLES, headline
-from service.cli.render.words import clock, epoch, percent, points, times
+from service.cli.render.words import clock, epoch, percent, points
 from service.text import safe
+from service.wording import times
 
 BARS = "▁▂▃▄▅▆▇█"
 UNMEASURED = "·"

@@ -15,9 +15,10 @@ from rich.table import Table
 from rich.text import Text
 
 from checks.types import ALL
-from service.cli.render.words import clock, count, day, epoch, percent, points, text_of, times, usd
+from service.cli.render.words import clock, count, day, epoch, percent, points, text_of, usd
 from service.message import BrokenExample
 from service.text import safe
+from service.wording import times
 
 STYLES = {
     "regressed": "bold red", "inconclusive": "bold yellow", "suspect": "bold yellow", "learning": "bold cyan",

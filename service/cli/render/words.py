@@ -55,17 +55,6 @@ def usd(amount: float) -> str:
     return f"${amount:,.2f}" if amount >= 0.01 or amount == 0 else f"${amount:.2g}"
 
 
-def times(evidence: float) -> str:
-    """Evidence relative to the paging threshold.
-
-    >>> times(41.2), times(0.034), times(1e9)
-    ('41×', '0.034×', 'over 10,000×')
-    """
-    if evidence >= 10_000:
-        return "over 10,000×"
-    return f"{evidence:.0f}×" if evidence >= 10 else f"{evidence:.2g}×"
-
-
 def epoch(value: Any) -> float | None:
     """Seconds since 1970 from a number or an ISO 8601 text; None where it is neither."""
     if isinstance(value, int | float) and not isinstance(value, bool):
