@@ -307,7 +307,10 @@ class Config(Section):
     version: Annotated[Literal[1], Field(description="Of this format; always 1.")]
     store: Annotated[
         Annotated[str, AfterValidator(_store)] | None,
-        Field(description="sqlite:///FILE (relative to this file) or postgresql+psycopg://USER@HOST/NAME."),
+        Field(
+            description="`sqlite:///FILE` (relative to this file) or `postgresql+psycopg://USER@HOST/NAME`; "
+            "by default `sqlite:///goldwatch.db`."
+        ),
     ] = None
     store_env: Annotated[Variable | None, Field(description="The variable that holds the store's URL.")] = (
         None
