@@ -1,6 +1,6 @@
 """What do metrics and pages know that the store does not? The daemon's own facts, as one small protocol.
 
-``service/daemon.py`` provides it from the configuration and the scheduler; tests provide it from a
+``service/daemon/`` provides it from the configuration and the scheduler; tests provide it from a
 few values.
 """
 
@@ -18,7 +18,8 @@ class TargetFacts:
     """One target as it is configured. Unknown is None, as ``interval_s`` where the schedule has no fixed one.
 
     ``url`` is the endpoint's address without credentials, ``model`` the name that is asked for,
-    ``reference`` the base model's name; ``floors`` maps a scorer to its ``min``.
+    ``reference`` the base model's name; ``floors`` maps a scorer to its ``min``. ``trouble`` is why it could not be
+    run as it stands (an edited golden set, say), None where nothing is wrong.
     """
 
     name: str
@@ -32,6 +33,7 @@ class TargetFacts:
     interval_s: float | None = None
     baseline_runs: int = 10
     floors: Mapping[str, float] = field(default_factory=dict)
+    trouble: str | None = None
 
 
 class Facts(Protocol):

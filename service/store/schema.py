@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Connection, inspect, select, text
 
 from service.store.errors import StoreError
-from service.store.tables import METADATA, VERSION
+from service.store.tables import METADATA, VERSION, speak_postgresql
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -45,6 +45,8 @@ def prepare(connection: Connection, shown: str) -> None:
         return
     if found is None:
         _refuse_foreign_file(connection, shown)
+        if connection.dialect.name == "postgresql":
+            speak_postgresql()
         METADATA.create_all(connection)
         connection.execute(VERSION.insert().values(version_num=HEAD))
         return

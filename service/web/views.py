@@ -134,6 +134,7 @@ class TargetView:
             "last_measured_at": number(ended_at(self.last_measured)),
             "last_run": self.last_run.id if self.last_run else None,
             "running": self.running,
+            "trouble": self.facts.trouble,
             "alerts": [alert.id for alert in self.firing],
         }
 
