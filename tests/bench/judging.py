@@ -19,7 +19,9 @@ EXAMPLES, SLICES, RUNS = 1000, 10, 1000
 
 
 def _golden() -> Golden:
-    examples = tuple(Example(f"T-{i:04}", f"text {i}", "x", {"part": str(i % SLICES)}) for i in range(EXAMPLES))
+    examples = tuple(
+        Example(f"T-{i:04}", f"text {i}", "x", {"part": str(i % SLICES)}) for i in range(EXAMPLES)
+    )
     return Golden("bench", "sha256:bench", 1, examples)
 
 
@@ -34,7 +36,10 @@ def measure() -> Iterator[tuple[str, str, str, bool]]:
 
     about = history.subject(golden.examples, [Anything()], baseline_runs=10, min_answered=0.9)  # type: ignore[list-item]
     spans: list[float] = []
-    with tempfile.TemporaryDirectory() as folder, Store.open(f"sqlite:///{Path(folder) / 'bench.db'}") as store:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        Store.open(f"sqlite:///{Path(folder) / 'bench.db'}") as store,
+    ):
         store.put_golden(golden)
         for number in range(RUNS):
             at = 3600.0 * (number + 1)

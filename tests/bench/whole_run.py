@@ -29,7 +29,8 @@ targets:
 """
 
 
-def _prepare(folder: Path, url: str, examples: int) -> None:
+def prepare(folder: Path, url: str, examples: int) -> None:
+    """A frozen golden set of so many examples and a configuration that asks ``url``."""
     golden = folder / "golden.jsonl"
     rows = ({"id": f"T-{i:04}", "input": TEXT + str(i), "expected": "billing"} for i in range(examples))
     golden.write_text("".join(json.dumps(row) + "\n" for row in rows))
@@ -51,9 +52,13 @@ def measure() -> Iterator[tuple[str, str, str, bool]]:
     """Against the ideal, against a bare loop on the same client, and the rate at 0 ms."""
     ideal = EXAMPLES / IN_FLIGHT * 0.020
     for delay_ms in (20.0, 0.0):
-        with endpoint(delay_ms) as url, tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as many:
-            _prepare(Path(one), url, 1)
-            _prepare(Path(many), url, EXAMPLES)
+        with (
+            endpoint(delay_ms) as url,
+            tempfile.TemporaryDirectory() as one,
+            tempfile.TemporaryDirectory() as many,
+        ):
+            prepare(Path(one), url, 1)
+            prepare(Path(many), url, EXAMPLES)
             walls, singles, bare = [], [], []
             for _ in range(ROUNDS):
                 singles.append(_wall(Path(one)))
@@ -63,7 +68,12 @@ def measure() -> Iterator[tuple[str, str, str, bool]]:
                 bare.append(time.perf_counter() - begun)
         above = min(walls) - min(singles)
         if delay_ms:
-            yield "one example, from the command line", f"{min(singles):.2f} s", "<= 1.0 s", min(singles) <= 1.0
+            yield (
+                "one example, from the command line",
+                f"{min(singles):.2f} s",
+                "<= 1.0 s",
+                min(singles) <= 1.0,
+            )
             yield (
                 "2,000 examples at 20 ms, against the ideal",
                 f"{above:.2f} s = {above / ideal:.2f} x",

@@ -11,17 +11,19 @@ import re
 import sys
 
 _LENGTH = re.compile(rb"content-length: *([0-9]+)", re.IGNORECASE)
-_BODY = json.dumps({
-    "id": "chatcmpl-1",
-    "object": "chat.completion",
-    "created": 1,
-    "model": "bench",
-    "system_fingerprint": "fp_bench",
-    "choices": [
-        {"index": 0, "message": {"role": "assistant", "content": "billing"}, "finish_reason": "stop"}
-    ],
-    "usage": {"prompt_tokens": 25, "completion_tokens": 2, "total_tokens": 27},
-}).encode()
+_BODY = json.dumps(
+    {
+        "id": "chatcmpl-1",
+        "object": "chat.completion",
+        "created": 1,
+        "model": "bench",
+        "system_fingerprint": "fp_bench",
+        "choices": [
+            {"index": 0, "message": {"role": "assistant", "content": "billing"}, "finish_reason": "stop"}
+        ],
+        "usage": {"prompt_tokens": 25, "completion_tokens": 2, "total_tokens": 27},
+    }
+).encode()
 _ANSWER = (
     b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: "
     + str(len(_BODY)).encode()
