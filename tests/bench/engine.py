@@ -1,8 +1,8 @@
 """Does the budget hold, and how soon is a drop found? Healthy streams of many kinds, and drops of known size.
 
 200 examples, hourly, a baseline of ten runs that is reused for the whole year, one false page allowed per 2,160 h
-(4.06 a year). A page is followed by a restart of the clock, as after an explained change. ``YEARS`` endpoint-years per family,
-``STREAMS`` streams per drop after a week of history.
+(4.06 a year). A page is followed by a restart of the clock, as after an explained change. ``YEARS`` endpoint-years per
+family, ``STREAMS`` streams per drop after a week of history.
 """
 
 from __future__ import annotations
