@@ -139,7 +139,7 @@ def test_it_answers(installed: Path, elsewhere: Path) -> None:
 
 
 def test_it_begins_and_keeps_a_store(installed: Path, elsewhere: Path) -> None:
-    """A configuration, a frozen golden set, and a database made by the wheel's own migrations."""
+    """A configuration, a frozen golden set, and a database, each beside the configuration."""
     goldwatch = installed / "goldwatch"
     done(goldwatch, "init", cwd=elsewhere)
     assert "version 1" in done(goldwatch, "freeze", "golden/tickets.jsonl", cwd=elsewhere).stdout
@@ -148,15 +148,30 @@ def test_it_begins_and_keeps_a_store(installed: Path, elsewhere: Path) -> None:
     assert {path.name for path in (elsewhere / "golden").iterdir()} == {"tickets.jsonl", "tickets.jsonl.lock"}
 
 
+def test_it_migrates_an_older_store(installed: Path, elsewhere: Path) -> None:
+    """The migrations run from the first to the newest as they were installed."""
+    code = (
+        "from sqlalchemy import create_engine\n"
+        "from service.store.schema import HEAD, migrate, revision\n"
+        "with create_engine('sqlite:///old.db').begin() as connection:\n"
+        "    migrate(connection, None, 'old.db')\n"
+        "    print(revision(connection) == HEAD)\n"
+    )
+    assert done(installed / "python", "-c", code, cwd=elsewhere).stdout.strip() == "True"
+
+
 def test_it_brings_its_demo_and_its_pages(installed: Path, elsewhere: Path) -> None:
     """What is read beside the code is found beside the code."""
     code = (
         "from importlib.resources import files\n"
         "from service.golden import check_lock\n"
-        "import service.web.app\n"
-        "demo = files('service') / 'demo'\n"
-        "print(len(check_lock(demo / 'golden.jsonl').examples) > 0, service.web.app.__file__)\n"
+        "from service.web.pages import Renderer\n"
+        "golden = check_lock(files('service') / 'demo' / 'golden.jsonl')\n"
+        "environment = Renderer(None)._env\n"
+        "templates = environment.list_templates()\n"
+        "print(len(golden.examples), *(environment.get_template(name).filename for name in templates))\n"
     )
-    said = done(installed / "python", "-W", "error", "-c", code, cwd=elsewhere).stdout.split()
-    assert said[0] == "True"
-    assert Path(said[1]).is_relative_to(installed.parent)
+    examples, *templates = done(installed / "python", "-W", "error", "-c", code, cwd=elsewhere).stdout.split()
+    assert int(examples) > 0
+    assert len(templates) == len(list((ROOT / "service" / "web" / "templates").iterdir()))
+    assert all(Path(template).is_relative_to(installed.parent) for template in templates)
