@@ -50,6 +50,9 @@ RUNS_AT_ONCE = 4
 SWEEP_S = 15.0
 """How often runs whose process died are looked for."""
 
+POLL_S = 5.0
+"""How late a message that another process wrote may be seen; one's own runs and retries are seen at once."""
+
 LEAVE_WITHIN_S = 9.5
 _RUNS_WITHIN_S = 7.0
 _MESSAGES_WITHIN_S = 8.0
@@ -118,6 +121,7 @@ class Daemon:
                     clock=self._clock,
                     wake=self._sent,
                     stop=self._stop,
+                    poll_s=POLL_S,
                 ),
                 name="outbox",
             )
@@ -136,7 +140,7 @@ class Daemon:
             ended, _ = await asyncio.wait({stopped, web, outbox}, return_when=asyncio.FIRST_COMPLETED)
             self._stop.set()
             await self._drain(outbox, client)
-            server.should_exit = True
+            server.stop()
             await web
         for task in ended - {stopped}:
             task.result()  # the web server or the outbox ended by itself: its fault is ours

@@ -35,8 +35,8 @@ def described(schedule: Schedule) -> str:
     """A schedule in words.
 
     >>> from service.config import Schedule
-    >>> described(Schedule(every="90m")), described(Schedule(cron="0 9 * * 1", timezone="Europe/Berlin"))
-    ('every 90m', 'cron 0 9 * * 1 Europe/Berlin')
+    >>> described(Schedule(every="1h")), described(Schedule(cron="0 9 * * 1", timezone="Europe/Berlin"))
+    ('every 1h', 'cron 0 9 * * 1 Europe/Berlin')
     """
     if schedule.every_s is not None:
         return f"every {format_duration(schedule.every_s)}"
