@@ -50,7 +50,9 @@ class Availability:
         current = answered / subject.examples
         baseline = state.answered / state.asked if state.asked else None
         reason = None
-        if verdict is Verdict.INCONCLUSIVE:
+        if verdict is Verdict.INCONCLUSIVE and run.measured and current >= subject.min_answered:
+            reason = f"{answered} of {subject.examples} examples answered, and none could be scored"
+        elif verdict is Verdict.INCONCLUSIVE:
             reason = (
                 f"{answered} of {subject.examples} examples answered; {subject.min_answered:.0%} are needed"
             )

@@ -22,7 +22,7 @@ from checks.base import Answer, Check
 from checks.inference import packing
 from checks.types import Finding, Measurement, Subject, Verdict
 
-VERSION = 1
+VERSION = 2
 """Of the kept state; a state of another version is computed anew."""
 
 
@@ -78,6 +78,7 @@ def fingerprint(subject: Subject) -> str:
     digest.update(repr((VERSION, *plain, subject.min_answered, sorted(subject.slices))).encode())
     for name in sorted(subject.slices):
         digest.update(np.packbits(subject.slices[name]).tobytes())
+    digest.update(repr(sorted((name, check.weight) for name, check in all_checks().items())).encode())
     digest.update(b"" if subject.groups is None else subject.groups.tobytes())
     return digest.hexdigest()[:32]
 

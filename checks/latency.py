@@ -65,7 +65,7 @@ class Latency:
         row = -np.log(run.latency_s + SOFT_FLOOR_S)
         known = ~np.isnan(row)
         if not known.any():
-            return state, Answer(())
+            return state, self.unmeasured(subject, state, run)
         learning = state.stream.learning
         stream, trace = group.advance(
             _plan(subject),
@@ -91,8 +91,7 @@ class Latency:
         else:
             finding = _finding(subject, state, row, run, bool(trace.capped[0]), float(trace.evidence[0]))
         suspect = finding.verdict is Verdict.SUSPECT
-        standing = finding.verdict is Verdict.REGRESSED
-        return state, Answer((finding,), suspect, standing, finding.onset_run)
+        return state, Answer((finding,), suspect, state.stream.page is not None, _onset(state))
 
     def unmeasured(self, subject: Subject, state: State, run: Measurement) -> Answer:
         """See :class:`checks.base.Check`."""

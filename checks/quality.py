@@ -147,7 +147,10 @@ def _advance(
     plan = plan_for(subject, key)
     hours, threshold = np.array([run.started_at / SECONDS_PER_HOUR]), np.array([threshold_h])
     learning = watched.down.learning
-    down, trace = group.advance(plan, watched.down, row[None], hours, threshold, learn=learn)
+    # a model that became far better is no new normal either: the models of the noise would overshoot its leap
+    down, trace = group.advance(
+        plan, watched.down, row[None], hours, threshold, learn=learn and watched.up.page is None
+    )
     up, _ = group.advance(
         replace(plan, key=key + len(subject.scorers), remembered=1),
         watched.up,

@@ -104,7 +104,8 @@ def conclude(
         outbox=messages,
         owner=owner,
     )
-    pin_when_complete(store, target.name, about.baseline_runs, after)
+    if record.baseline_id is not None:
+        pin_when_complete(store, target.name, record.baseline_id, about.baseline_runs, after)
     return Finished(_record(store, run_id), judged)
 
 
@@ -117,11 +118,15 @@ def subject_of(store: Store, target: Target, golden: Golden) -> Subject:
     )
 
 
-def pin_when_complete(store: Store, target: str, needed: int, state: judge.State) -> None:
-    """Pin the runs that completed the baseline; nothing is done before, and nothing twice."""
+def pin_when_complete(store: Store, target: str, judged_by: int, needed: int, state: judge.State) -> None:
+    """Pin the runs that completed the baseline; nothing is done before, and nothing twice.
+
+    Only the baseline that the state was folded under (``judged_by``) is pinned: one that was accepted while the run
+    went on asks for runs of its own.
+    """
     baseline = store.baseline(target)
     quality = state.checks.get("quality")
-    if baseline is None or baseline.runs or not isinstance(quality, QualityState):
+    if baseline is None or baseline.id != judged_by or baseline.runs or not isinstance(quality, QualityState):
         return
     watched = next(iter(quality.scorers.values()))
     if watched.baseline_runs >= needed:

@@ -16,6 +16,9 @@ apart they are. Capping an e-value keeps its mean at most 1.
 When not to use it: for a stream whose e-values are not known to be (nearly) calibrated; the clock adds
 no safety of its own.
 
+A gap longer than 1/48 of A counts as that long: hours in which nobody looked are no evidence, and without the bound
+the first healthy run after some months would page by itself. A smaller dt only makes R smaller, so the promise holds.
+
 References: Shin, Ramdas, Rinaldo, *E-detectors* (2023), for the mixture and the bound; Roberts (1966) and
 Shiryaev (1963) for the statistic.
 
@@ -42,6 +45,9 @@ AGREEMENT = 1.05
 SHORTEST_DT_H = 1.0 / 3600.0
 """Runs closer than a second count as a second apart."""
 
+LONGEST_SHARE = 1.0 / 48.0
+"""Of the threshold: runs further apart count as so far apart."""
+
 
 def log_caps(weights: FloatArray, dt_h: float, threshold_h: float) -> FloatArray:
     """The largest log e that one run may contribute, per bet: ``log(1.05 sqrt(A / (w dt)))``.
@@ -57,6 +63,15 @@ def log_caps(weights: FloatArray, dt_h: float, threshold_h: float) -> FloatArray
     return caps
 
 
+def counted(dt_h: float, threshold_h: float) -> float:
+    """The hours that a gap counts for: at least a second, at most 1/48 of the threshold.
+
+    >>> counted(-3.0, 2160.0) == SHORTEST_DT_H, counted(9000.0, 2160.0)
+    (True, 45.0)
+    """
+    return min(max(dt_h, SHORTEST_DT_H), LONGEST_SHARE * threshold_h)
+
+
 def step(
     evidence: FloatArray, log_e: FloatArray, weights: FloatArray, *, dt_h: float, threshold_h: float
 ) -> tuple[FloatArray, bool]:
@@ -69,6 +84,7 @@ def step(
         dt_h: hours since the previous judged run, unmeasured time included.
         threshold_h: A, hours.
     """
+    dt_h = counted(dt_h, threshold_h)
     caps = log_caps(weights, dt_h, threshold_h)
-    grown: FloatArray = (evidence + max(dt_h, SHORTEST_DT_H)) * np.exp(np.minimum(log_e, caps))
+    grown: FloatArray = (evidence + dt_h) * np.exp(np.minimum(log_e, caps))
     return grown, bool(np.any(log_e >= caps))

@@ -46,8 +46,8 @@ def uniforms(key: int, streams: int, run: int) -> FloatArray:
 
 
 def z_values(pool: FloatArray, y: FloatArray, u: FloatArray) -> FloatArray:
-    """Z [streams], positive when y [streams] is lower than the past values pool [streams, n]."""
+    """Z [streams], positive when y [streams] is lower than the past values pool [streams, n]; NaN in it: not seen."""
     worse = (pool < y[:, None] - _TIE).sum(axis=1)
     equal = (pool <= y[:, None] + _TIE).sum(axis=1) - worse
-    p = (worse + u * (equal + 1.0)) / (pool.shape[1] + 1.0)
+    p = (worse + u * (equal + 1.0)) / ((~np.isnan(pool)).sum(axis=1) + 1.0)
     return np.array([-_NORMAL.inv_cdf(min(max(float(v), 1e-12), 1.0 - 1e-12)) for v in p])

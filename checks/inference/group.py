@@ -267,7 +267,7 @@ def _arm(plan: Plan, state: State) -> State:
     learnt = noise.initial(plan.streams)
     for row, at_h in zip(y, state.times, strict=True):
         clean = np.where(np.isnan(row), learnt.mean, row)
-        learnt = noise.learn(learnt, noise.predict(learnt, clean, float(at_h)), clean)
+        learnt = noise.learn(learnt, noise.predict(learnt, clean, float(at_h)), clean, seen=~np.isnan(row))
     rare = counts.settle(_fit_counts(state, graded), state.rows, answered) if plan.rare else None
     return replace(
         state,
@@ -275,7 +275,7 @@ def _arm(plan: Plan, state: State) -> State:
         fitted=fitted,
         noise=learnt,
         counts=rare,
-        pool=np.nan_to_num(y.T[:, -conformal.POOL :]),
+        pool=y.T[:, -conformal.POOL :],
         rows=state.rows[:0],
         times=state.times[:0],
     )
@@ -337,8 +337,8 @@ def _learn(state: State, y: FloatArray, x: FloatArray, m: FloatArray, at_h: floa
     learnt = state.noise
     assert learnt is not None  # noqa: S101  # only an armed group learns
     clean = np.where(np.isnan(y), learnt.mean, y)
-    learnt = noise.learn(learnt, noise.predict(learnt, clean, at_h), clean)
-    pool = np.concatenate([state.pool, clean[:, None]], axis=1)[:, -conformal.POOL :]
+    learnt = noise.learn(learnt, noise.predict(learnt, clean, at_h), clean, seen=~np.isnan(y))
+    pool = np.concatenate([state.pool, y[:, None]], axis=1)[:, -conformal.POOL :]
     state = replace(state, noise=learnt, pool=pool)
     if state.counts is None:
         return state
@@ -378,7 +378,7 @@ def _one(
     log_e = np.where(blind[:, None], 0.0, log_e).ravel()
     if state.counts is not None:
         log_e = np.concatenate([log_e, counts.log_bets(state.counts, x, m)])
-    shift = -(prediction.error[:, 0]) / prediction.scale[:, 0]
+    shift = np.where(blind, np.nan, -(prediction.error[:, 0]) / prediction.scale[:, 0])
     dt_h = (
         clock.SHORTEST_DT_H if state.last_at_h is None else max(at_h - state.last_at_h, clock.SHORTEST_DT_H)
     )
@@ -437,7 +437,9 @@ def _page(plan: Plan, state: State, weights: FloatArray, parts: FloatArray) -> P
     probability = onset.posterior(state.past_log_e, state.past_dt, weights)
     first = state.seen - len(probability)
     start = int(np.argmax(probability))
-    shift = float(state.past_shift[start:, stream].mean())
+    shifts = state.past_shift[start:, stream]
+    known = shifts[~np.isnan(shifts)]
+    shift = float(known.mean()) if len(known) else resolve.LEAST_SHIFT
     return Page(
         run=state.seen - 1,
         onset=first + start,
@@ -449,14 +451,20 @@ def _page(plan: Plan, state: State, weights: FloatArray, parts: FloatArray) -> P
 
 
 def _recover(plan: Plan, state: State, page: Page, shift: FloatArray) -> State:
-    """One more measured run under a standing page; when it is over the clock starts again from nothing."""
+    """One more measured run under a standing page; when it is over the clock starts again from nothing.
+
+    A run that does not show the stream that paged says nothing of it.
+    """
     now = float(shift[plan.names.index(page.stream)])
+    if math.isnan(now):
+        return state
     recovery = resolve.step(page.recovery, now, page.shift)
     good = page.good_runs + 1 if now < page.shift / 2.0 else 0
     if recovery >= math.log(resolve.THRESHOLD_H) and good >= resolve.LEAST_RUNS:
         return replace(
             state,
             page=None,
+            hot=False,
             evidence=np.zeros_like(state.evidence),
             past_log_e=state.past_log_e[:0],
             past_dt=state.past_dt[:0],

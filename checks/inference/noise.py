@@ -26,11 +26,11 @@ References: Wallace (1959) for the t to normal map; Brown, Durbin, Evans (1975) 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
-from checks.types import FloatArray
+from checks.types import BoolArray, FloatArray
 
 MODELS = 4
 FEATURES = 7  # constant, lag, ewma, sin 24 h, cos 24 h, sin 12 h, cos 12 h
@@ -48,13 +48,13 @@ _CONSTANT_VARIANCE = 1e4
 
 @dataclass(frozen=True, slots=True)
 class Noise:
-    """What has been learnt of S streams' noise after ``runs`` runs.
+    """What has been learnt of S streams' noise after ``runs`` [S] runs: those in which the stream was seen.
 
     ``coef`` [S, M, F]; ``cov`` [S, M, F, F], in units of the noise variance; ``ss`` [S, M], the sum of
     squared standardised innovations; ``log_w`` [S, M]; ``last``, ``ewma``, ``mean`` [S].
     """
 
-    runs: int
+    runs: FloatArray
     coef: FloatArray
     cov: FloatArray
     ss: FloatArray
@@ -73,7 +73,7 @@ def initial(streams: int) -> Noise:
     cov = np.zeros((streams, MODELS, FEATURES, FEATURES))
     cov[:] = variance[:, :, None] * np.eye(FEATURES)
     return Noise(
-        runs=0,
+        runs=np.zeros(streams),
         coef=np.zeros((streams, MODELS, FEATURES)),
         cov=cov,
         ss=np.zeros((streams, MODELS)),
@@ -86,14 +86,14 @@ def initial(streams: int) -> Noise:
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """What the models say of one run before it is learnt; all [S, M] but ``x`` [S, F]."""
+    """What the models say of one run before it is learnt; all [S, M] but ``x`` [S, F] and ``df`` [S, 1]."""
 
     x: FloatArray
     gain: FloatArray
     spread: FloatArray
     error: FloatArray
     scale: FloatArray
-    df: float
+    df: FloatArray
     log_w: FloatArray
 
 
@@ -108,7 +108,7 @@ def predict(state: Noise, y: FloatArray, at_h: float) -> Prediction:
     gain = (state.cov @ x[:, None, :, None])[..., 0]
     spread = 1.0 + (gain * x[:, None, :]).sum(-1)
     error = y[:, None] - (state.coef * x[:, None, :]).sum(-1)
-    df = _PRIOR_DF + state.runs
+    df = _PRIOR_DF + state.runs[:, None]
     scale = np.sqrt(spread * (_PRIOR_SS + state.ss) / df)
     log_density = -np.log(scale) - 0.5 * (df + 1.0) * np.log1p((error / scale) ** 2 / df)
     log_w = state.log_w + log_density
@@ -133,14 +133,18 @@ def log_bets(z: FloatArray, log_w: FloatArray) -> FloatArray:
     return out
 
 
-def learn(state: Noise, prediction: Prediction, y: FloatArray) -> Noise:
-    """The state after the run has been taken in; innovations beyond 4 sd count as 4 sd."""
-    limit = WINSOR * prediction.scale if state.runs >= 1 else np.inf
+def learn(state: Noise, prediction: Prediction, y: FloatArray, *, seen: BoolArray | bool = True) -> Noise:
+    """The state after the run has been taken in; innovations beyond 4 sd count as 4 sd.
+
+    A stream that the run did not show (``seen`` [S] false) learns nothing: a stand-in would pass for a calm run.
+    """
+    first = state.runs < 1
+    limit = np.where(first[:, None], np.inf, WINSOR * prediction.scale)
     error = np.clip(prediction.error, -limit, limit)
     weights = np.exp(prediction.log_w) * (1.0 - SHARE) + SHARE * PRIOR_WEIGHTS
     runs = state.runs + 1
     taken = y - prediction.error[:, 0] + error[:, 0]
-    return Noise(
+    after = Noise(
         runs=runs,
         coef=state.coef + prediction.gain * (error / prediction.spread)[..., None],
         cov=state.cov
@@ -148,9 +152,19 @@ def learn(state: Noise, prediction: Prediction, y: FloatArray) -> Noise:
         ss=state.ss + error**2 / prediction.spread,
         log_w=np.log(weights),
         last=taken,
-        ewma=EWMA_KEEP * state.ewma + (1.0 - EWMA_KEEP) * taken if state.runs else taken.copy(),
+        ewma=np.where(first, taken, EWMA_KEEP * state.ewma + (1.0 - EWMA_KEEP) * taken),
         mean=state.mean + (taken - state.mean) / runs,
     )
+    return after if np.all(seen) else _where(np.asarray(seen), after, state)
+
+
+def _where(chosen: BoolArray, one: Noise, other: Noise) -> Noise:
+    """Streams of ``one`` where chosen [S], of ``other`` elsewhere."""
+
+    def pick(a: FloatArray, b: FloatArray) -> FloatArray:
+        return np.where(chosen.reshape(-1, *[1] * (a.ndim - 1)), a, b)
+
+    return Noise(**{f.name: pick(getattr(one, f.name), getattr(other, f.name)) for f in fields(Noise)})
 
 
 def rescale(state: Noise, shift: FloatArray, ratio: FloatArray) -> Noise:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -248,3 +250,27 @@ def test_every_check_has_what_the_judge_needs():
         assert check.weight >= 0
         assert all(isinstance(kind, type) for kind in check.state_types)
         assert (check.__doc__ or "").strip()
+
+
+def test_a_slow_endpoint_whose_latency_becomes_unknown_stays_regressed():
+    """A run that says nothing of latency ends no slowdown."""
+    slow = [run(21 + i, RATES, latency_s=3.0) for i in range(4)]
+    unknown = replace(run(25, RATES), latency_s=np.full(EXAMPLES, np.nan))
+    _, said = fold(about(), [*healthy(20), *slow, unknown])
+    assert [j.standing for j in said[-2:]] == [True, True]
+    assert said[-1].onset_run == said[-2].onset_run
+
+
+def test_a_leap_in_quality_never_pages():
+    """From nearly all wrong to nearly all right, and then steady: no regression is seen in it."""
+    for seed in range(3):
+        runs = [run(1000 * seed + i, 0.05 if i <= 20 else 0.98, hours=i) for i in range(1, 80)]
+        _, said = fold(about(), runs)
+        assert not any(j.verdict is Verdict.REGRESSED for j in said)
+
+
+def test_answers_that_nothing_could_score_are_called_so():
+    """The reason does not complain of too few answers where all came."""
+    unscored = replace(run(15, RATES), scores={"label": np.full(EXAMPLES, np.nan)})
+    _, said = fold(about(), [*healthy(14), unscored])
+    assert said[-1].reason == "availability: 200 of 200 examples answered, and none could be scored"

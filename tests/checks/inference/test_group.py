@@ -161,3 +161,52 @@ def test_the_weights_of_all_bets_sum_to_one(make_plan):
     ):
         assert plan.bets.sum() == pytest.approx(1.0)
         assert (plan.bets > 0).all()
+
+
+@pytest.mark.parametrize("gap_h", [720, 4320, 8760])
+def test_a_healthy_run_after_a_long_gap_does_not_page(gap_h, stream, make_plan):
+    """Months without a run are no evidence against the run that ends them."""
+    plan = make_plan(200)
+    for seed in range(20):
+        scores = stream(seed).runs(stream(seed).rates(), 31)
+        state, _ = _advance(plan, group.initial(plan), scores[:30])
+        _, trace = _advance(plan, state, scores[30:], start=29 + gap_h)
+        assert not trace.paged.any()
+
+
+def test_runs_without_a_slice_do_not_end_its_regression(make_plan):
+    """Where a slice's examples went unanswered, its page stands, however many such runs there are."""
+    rng, plan = np.random.default_rng(7), make_plan(200, slices=10)
+    inside = plan.masks[1]
+    state, _ = _advance(plan, group.initial(plan), (rng.random((60, 200)) < 0.8).astype(float))
+    bad = (rng.random((12, 200)) < np.where(inside, 0.05, 0.8)).astype(float)
+    state, _ = _advance(plan, state, bad, start=60)
+    assert state.page is not None
+    assert state.page.stream == "s0"
+    dark = np.where(inside, np.nan, (rng.random((20, 200)) < 0.8).astype(float))
+    after, _ = _advance(plan, state, dark, start=72)
+    assert after.page == state.page
+
+
+def test_a_slice_that_is_often_missing_is_not_thought_calm(make_plan):
+    """Runs that do not show a slice teach nothing of its noise: its variance stays near 1, as of the others."""
+    plan, ratios = make_plan(200, slices=10), []
+    for seed in range(10):
+        rng = np.random.default_rng(seed)
+        scores = (rng.random((200, 200)) < 0.8).astype(float)
+        scores[np.ix_(rng.random(200) < 0.7, plan.masks[1])] = np.nan
+        hours = np.arange(200.0)
+        state, _ = group.advance(plan, group.initial(plan), scores, hours, np.full(200, 1e12))
+        ratios.append(state.noise.ss[1, 0] / state.noise.runs[1])
+    assert np.mean(ratios) > 0.8
+
+
+def test_after_a_recovery_no_bad_run_is_remembered(stream, make_plan):
+    """The last bad run before a page is not the first of two after it is over."""
+    rates, plan = stream(6).rates(), make_plan(200)
+    scores = np.vstack([stream(6).runs(rates, 40), stream(6).runs(rates * 0.5, 4, salt=1)])
+    state, _ = _advance(plan, group.initial(plan), scores)
+    assert state.page is not None
+    state, _ = _advance(plan, state, stream(6).runs(rates, 6, salt=2), start=44)
+    assert state.page is None
+    assert not state.hot
