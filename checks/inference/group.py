@@ -31,8 +31,9 @@ Float32Array: TypeAlias = NDArray[np.float32]
 REMEMBERED = 256
 """Runs whose e-values are kept for the onset (as they were, not capped: the onset asks when, not whether)."""
 
-WARM, HELD = 0.05, 0.99
-"""After a healthy run and from evidence below WARM, one bad run may lift it to HELD at most: two must agree."""
+WARM, REST, HELD = 0.05, 10.0, 0.99
+"""After a run that was not at its cap, and from evidence below WARM or below REST times the time between runs (what
+time alone brings on a sparse schedule), one bad run may lift the evidence to HELD at most: two runs must agree."""
 
 CHUNK = 512
 
@@ -389,7 +390,8 @@ def _one(
     mixed = _mixed(plan, weights, log_e)
     bounded = log_e - _per_bet(plan, tails.excess(state.tails, mixed))
     grown, capped = clock.step(state.evidence, bounded, weights, dt_h=dt_h, threshold_h=threshold_h)
-    alone = capped and not state.hot and float(weights @ state.evidence) < WARM * threshold_h
+    warm = max(WARM * threshold_h, REST * clock.counted(dt_h, threshold_h))
+    alone = capped and not state.hot and float(weights @ state.evidence) < warm
     if alone:
         grown = grown * min(1.0, HELD * threshold_h / float(weights @ grown))
     state = replace(

@@ -210,3 +210,14 @@ def test_after_a_recovery_no_bad_run_is_remembered(stream, make_plan):
     state, _ = _advance(plan, state, stream(6).runs(rates, 6, salt=2), start=44)
     assert state.page is None
     assert not state.hot
+
+
+@pytest.mark.parametrize("days", [1, 7, 30])
+def test_one_bad_run_never_pages_on_a_sparse_schedule(days, stream, make_plan):
+    """Days or weeks between runs are no evidence: a single bad run after them waits for a second."""
+    plan = make_plan(200)
+    for seed in range(6):
+        rates = stream(seed).rates()
+        scores = np.vstack([stream(seed).runs(rates, 20), stream(seed).runs(rates * 0.7, 1, salt=1)])
+        _, trace = _advance(plan, group.initial(plan), scores, step_h=24.0 * days)
+        assert not trace.paged.any()
