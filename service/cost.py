@@ -141,8 +141,14 @@ def over_limits(target: Target, cost: Cost) -> list[str]:
     """Each of the target's limits that the cost exceeds, in words; empty if all are kept."""
     limits, found = target.limits, []
     if limits.tokens_per_day is not None and cost.tokens_per_day > limits.tokens_per_day:
-        found.append(f"{cost.tokens_per_day:,.0f} tokens a day exceed tokens_per_day: {limits.tokens_per_day:,}")
-    if limits.usd_per_day is not None and cost.usd_per_day is not None and cost.usd_per_day > limits.usd_per_day:
+        found.append(
+            f"{cost.tokens_per_day:,.0f} tokens a day exceed tokens_per_day: {limits.tokens_per_day:,}"
+        )
+    if (
+        limits.usd_per_day is not None
+        and cost.usd_per_day is not None
+        and cost.usd_per_day > limits.usd_per_day
+    ):
         found.append(f"${cost.usd_per_day:,.2f} a day exceed usd_per_day: {limits.usd_per_day:g}")
     if limits.requests_per_second is not None:
         needed_s = cost.requests_per_run / limits.requests_per_second
@@ -184,5 +190,7 @@ def _output_bound(value: Any) -> int | None:
             bound = value.get(name)
             if isinstance(bound, int) and not isinstance(bound, bool) and bound > 0:
                 return bound
-    nested = value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else ()
+    nested = (
+        value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else ()
+    )
     return next((bound for item in nested if (bound := _output_bound(item)) is not None), None)

@@ -36,9 +36,13 @@ MAX_RESPONSE_BYTES = 10_000_000
 ACCEPT_ENCODING = "gzip, deflate"
 """What :func:`chunks` can decode piece by piece, and so within the bound."""
 
-_KEEPALIVE_S = 4.0  # below the 5 s of common servers, which would else close a connection as it is taken up again
+_KEEPALIVE_S = (
+    4.0  # below the 5 s of common servers, which would else close a connection as it is taken up again
+)
 _PIECE_BYTES = 65_536
-_STALE_S = 1.0  # a connection that was closed while it idled shows it at once; later it is the request that failed
+_STALE_S = (
+    1.0  # a connection that was closed while it idled shows it at once; later it is the request that failed
+)
 _reused: ContextVar[bool] = ContextVar("reused", default=False)
 
 
@@ -87,7 +91,9 @@ class Router(httpx.AsyncBaseTransport):
             started = time.monotonic()
             try:
                 return await transport.handle_async_request(request)
-            except httpx.TransportError as error:  # each turn uses up one idle connection, and a new one is not reused
+            except (
+                httpx.TransportError
+            ) as error:  # each turn uses up one idle connection, and a new one is not reused
                 if not (_reused.get() and _disconnected(error)) or time.monotonic() - started > _STALE_S:
                     raise
 
@@ -121,7 +127,9 @@ def client(concurrency: int = 8) -> Client:
 
     It follows no redirects, keeps no cookies and sets no timeouts: those are the caller's.
     """
-    logging.getLogger("httpx").setLevel(logging.WARNING)  # httpx logs whole addresses, which may hold a secret
+    logging.getLogger("httpx").setLevel(
+        logging.WARNING
+    )  # httpx logs whole addresses, which may hold a secret
     return Client(
         Router(max(concurrency, 1), getproxies_environment()),
         headers={"User-Agent": USER_AGENT},
@@ -232,7 +240,9 @@ class _Decoder:
             except zlib.error:
                 if self._started or self._gzip:
                     raise BodyEncodingError("the compressed body is damaged") from None
-                self._inflate = zlib.decompressobj(-zlib.MAX_WBITS)  # some servers send deflate without its header
+                self._inflate = zlib.decompressobj(
+                    -zlib.MAX_WBITS
+                )  # some servers send deflate without its header
                 self._started = True
                 continue
             self._started = True

@@ -51,7 +51,12 @@ class DayLimits:
         expected = 1 + self._in_flight / self._counted if self._counted else 1
         for left, used, key, unit in (
             (self._tokens_left, self._input + self._output, "tokens_per_day", "tokens"),
-            (self._usd_left, cost_usd(self._price, self._input, self._output) or 0.0, "usd_per_day", "US dollars"),
+            (
+                self._usd_left,
+                cost_usd(self._price, self._input, self._output) or 0.0,
+                "usd_per_day",
+                "US dollars",
+            ),
         ):
             if left is not None and (left <= 0 or used >= left or used * expected >= left):
                 return f"not asked: the day's limit of {unit} is used up (limits.{key})"
@@ -69,7 +74,9 @@ class DayLimits:
             return
         asked = example.input if isinstance(example.input, str) else "".join(t.content for t in example.input)
         used_in = response.input_tokens if response.input_tokens is not None else _guess(asked)
-        used_out = response.output_tokens if response.output_tokens is not None else _guess(response.output or "")
+        used_out = (
+            response.output_tokens if response.output_tokens is not None else _guess(response.output or "")
+        )
         self._counted += 1
         self._input += used_in
         self._output += used_out

@@ -150,11 +150,18 @@ async def replay(
 
         async with new_client(plan.concurrency) as own:
             served = await state.run(own, save, stop)
-    return _result(state.responses, examples, served, clock() - begun, interrupted=len(state.responses) < len(work))
+    return _result(
+        state.responses, examples, served, clock() - begun, interrupted=len(state.responses) < len(work)
+    )
 
 
 def _result(
-    responses: list[Response], examples: Sequence[Example], served: Served, duration_s: float, *, interrupted: bool
+    responses: list[Response],
+    examples: Sequence[Example],
+    served: Served,
+    duration_s: float,
+    *,
+    interrupted: bool,
 ) -> ReplayResult:
     position = {example.id: i for i, example in enumerate(examples)}
     ordered = sorted(responses, key=lambda r: (position[r.example_id], r.repeat))
@@ -305,7 +312,12 @@ class _Replay:
             attempt += 1
             last = await self._attempt(client, example)
             self.limits.settle(example, last)
-            if last.error is None or not last.error.kind.retryable or attempt > self.plan.retries or self.surrendered:
+            if (
+                last.error is None
+                or not last.error.kind.retryable
+                or attempt > self.plan.retries
+                or self.surrendered
+            ):
                 break
             wait_s = backoff_s(attempt, last.error.retry_after_s, self.rng)
             if self.clock() + wait_s >= self.deadline_at:
@@ -319,7 +331,9 @@ class _Replay:
 
     async def _may_send(self) -> ResponseError | None:
         """Wait for the next request's turn; returns why there is none. None stands for one request."""
-        late = ResponseError(ErrorKind.DEADLINE, f"not asked within the run's deadline of {self.plan.deadline_s:g} s")
+        late = ResponseError(
+            ErrorKind.DEADLINE, f"not asked within the run's deadline of {self.plan.deadline_s:g} s"
+        )
         now = self.clock()
         if now >= self.deadline_at:
             return late

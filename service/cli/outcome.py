@@ -17,7 +17,9 @@ FAIL_ON = "regressed,inconclusive"
 FailOn = Annotated[
     str,
     typer.Option(
-        "--fail-on", metavar="VERDICTS", help="Verdicts, separated by commas, that leave with 1 (3: inconclusive)."
+        "--fail-on",
+        metavar="VERDICTS",
+        help="Verdicts, separated by commas, that leave with 1 (3: inconclusive).",
     ),
 ]
 """``fail_on: FailOn = FAIL_ON``."""

@@ -119,7 +119,10 @@ def _message(details: ErrorDetails, path: Path, document: Document, model: type[
         return f"must be {words} {_bound(context[key], path, document)}{instead}"
     if kind == "literal_error":
         allowed = re.findall(r"'((?:[^'\\]|\\.)*)'", str(context["expected"])) or [str(context["expected"])]
-        near = did_you_mean(value, allowed) if isinstance(value, str) else ""
+        if value in allowed:  # only the type is wrong: the text "1" for the number 1
+            near = ": write it without quotes"
+        else:
+            near = did_you_mean(value, allowed) if isinstance(value, str) else ""
         return f"must be {list_of(allowed) if len(allowed) == 1 else 'one of ' + list_of(allowed)}{instead}{near}"
     if kind in {"too_short", "too_long"}:
         few = kind == "too_short"

@@ -21,7 +21,9 @@ class LlmStage:
     baseline_runs = 3
     healthy_replays = 5
     about = "SmolLM2-135M with a LoRA adapter that routes support tickets, behind llama.cpp"
-    broken_by = "the server was restarted with the adapter at scale 0: same name, same address, every request a 200"
+    broken_by = (
+        "the server was restarted with the adapter at scale 0: same name, same address, every request a 200"
+    )
 
     def __init__(self) -> None:
         self._server = LlmServer(scale=1.0, threads=2, slots=4)

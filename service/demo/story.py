@@ -356,4 +356,3 @@ notifiers:
     url: {webhook_url}
     secret_file: webhook.secret      # messages are signed with it
 """
-

@@ -59,7 +59,9 @@ async def ask_endpoint(
     name = f"{key} {safe(endpoint.url, 120)}"
     if example is None:
         message = f"{name}: not asked: there is no example to ask"
-        return Diagnosis(Part.ENDPOINT, target, Level.WARNING, message, "correct the golden set first"), served
+        return Diagnosis(
+            Part.ENDPOINT, target, Level.WARNING, message, "correct the golden set first"
+        ), served
     response = await endpoint.ask(client, example, timeout_s=timeout_s)
     facts = _facts(key, endpoint, served, response)
     if response.error is not None:

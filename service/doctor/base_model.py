@@ -171,7 +171,9 @@ def sample_of(golden: Golden, size: int) -> tuple[Example, ...]:
 
     A smaller sample lies within a larger one.
     """
-    drawn = sorted(golden.examples, key=lambda e: (zlib.crc32(f"{golden.digest} {e.id}".encode()), e.id))[:size]
+    drawn = sorted(golden.examples, key=lambda e: (zlib.crc32(f"{golden.digest} {e.id}".encode()), e.id))[
+        :size
+    ]
     chosen = {example.id for example in drawn}
     return tuple(example for example in golden.examples if example.id in chosen)
 
@@ -202,7 +204,9 @@ def _with(endpoint: Endpoint, values: Mapping[str, Any]) -> Endpoint:
     """A copy with other values; made anew, so that nothing which was computed from the old ones stays."""
     fields = type(endpoint).model_fields
     given = {fields[n].alias or n: getattr(endpoint, n) for n in endpoint.model_fields_set if n not in values}
-    return type(endpoint).model_validate(given | {fields[name].alias or name: v for name, v in values.items()})
+    return type(endpoint).model_validate(
+        given | {fields[name].alias or name: v for name, v in values.items()}
+    )
 
 
 async def ask_both(
@@ -261,7 +265,9 @@ def in_words(target: str, base: str, seen: Comparison) -> Diagnosis:
     facts: dict[str, Any] = {**asdict(seen), "likeness": str(seen.likeness), "base": base}
     facts["gains"] = [asdict(gain) for gain in seen.gains]
     if seen.answered < _FEWEST:
-        message = f"cannot be told: both answered {seen.answered} of {seen.asked} examples; {_FEWEST} are needed"
+        message = (
+            f"cannot be told: both answered {seen.answered} of {seen.asked} examples; {_FEWEST} are needed"
+        )
         remedy = "see that reference answers, or ask more: goldwatch doctor --examples 40"
         return Diagnosis(Part.BASE_MODEL, target, Level.WARNING, message, remedy, facts)
     said = (

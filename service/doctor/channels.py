@@ -80,7 +80,9 @@ async def send_tests(notifiers: Sequence[Notifier], now: float) -> list[Diagnosi
             except Exception as error:  # noqa: BLE001  # a faulty plug-in; its text may hold secrets
                 outcome, reason = DeliveryOutcome.UNCLEAR, type(error).__name__
             if outcome is DeliveryOutcome.DELIVERED:
-                found.append(Diagnosis(Part.NOTIFIER, notifier.name, Level.OK, "the test message was accepted"))
+                found.append(
+                    Diagnosis(Part.NOTIFIER, notifier.name, Level.OK, "the test message was accepted")
+                )
             else:
                 message = f"the test message was not delivered: {safe(reason or 'no reason given', 300)}"
                 remedy = "correct its address and secrets, and look at the receiver"

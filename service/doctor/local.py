@@ -49,7 +49,9 @@ def _own_secrets(config: Config, environ: Mapping[str, str]) -> Iterator[Diagnos
         if environ.get(variable, "").strip():
             yield _present(None, {key: variable})
         else:
-            yield _missing(None, f"the environment variable {variable} ({key}) is not set", f"export {variable}=...")
+            yield _missing(
+                None, f"the environment variable {variable} ({key}) is not set", f"export {variable}=..."
+            )
     if (file := config.web.token_file) is not None:
         try:
             there = bool(file.read_text("utf-8").strip())
@@ -58,7 +60,9 @@ def _own_secrets(config: Config, environ: Mapping[str, str]) -> Iterator[Diagnos
         if there:
             yield _present(None, {"web.token_file": str(file)})
         else:
-            yield _missing(None, f"the file {file} (web.token_file) holds no token", "put the token alone into it")
+            yield _missing(
+                None, f"the file {file} (web.token_file) holds no token", "put the token alone into it"
+            )
 
 
 def _present(subject: str | None, named: Mapping[str, Any]) -> Diagnosis:
@@ -106,7 +110,9 @@ def _scorer(target: Target, scorer: Scorer, golden: Golden) -> Diagnosis:
             Part.SCORERS, target.name, Level.OK, f"{name} can score all {count} examples", facts=facts
         )
     example, why = next(iter(problems.items()))
-    message = f"{name} cannot score {len(problems)} of {count} examples; {safe(example, 40)}: {safe(why, 200)}"
+    message = (
+        f"{name} cannot score {len(problems)} of {count} examples; {safe(example, 40)}: {safe(why, 200)}"
+    )
     remedy = "correct those examples and freeze the set again, or take the scorer away: they stay unscored"
     level = Level.FAILED if len(problems) == count else Level.WARNING
     return Diagnosis(Part.SCORERS, target.name, level, message, remedy, facts)

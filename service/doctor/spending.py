@@ -32,7 +32,9 @@ def look_at_cost(target: Target, golden: Golden, last: RunRecord | None, now: fl
     }
     if over := over_limits(target, cost):
         remedy = "raise limits, replay less often (schedule), or use fewer examples or repeats"
-        return Diagnosis(Part.COST, target.name, Level.WARNING, f"{'; '.join(over)}. {message}", remedy, facts)
+        return Diagnosis(
+            Part.COST, target.name, Level.WARNING, f"{'; '.join(over)}. {message}", remedy, facts
+        )
     if cost.runs_per_day == 0:
         why = f"the schedule {target.schedule.cron!r} does not come within a year"
         return Diagnosis(Part.COST, target.name, Level.WARNING, why, "correct schedule.cron", facts)

@@ -35,7 +35,9 @@ def look_at_store(config: Config, environ: Mapping[str, str]) -> tuple[Diagnosis
     except UserError as error:
         return _failed(error), None
     try:
-        store.claim_notifications("doctor", _NOTHING_DUE, 0.0, 1)  # a writing transaction that changes nothing
+        store.claim_notifications(
+            "doctor", _NOTHING_DUE, 0.0, 1
+        )  # a writing transaction that changes nothing
     except UserError as error:
         store.close()
         return _failed(error), None

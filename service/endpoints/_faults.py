@@ -123,7 +123,8 @@ def retry_after_s(headers: Mapping[str, str], now: float) -> float | None:
 
 
 _UNSUPPORTED = re.compile(
-    r"(?:unsupported|unknown|unrecognized|invalid|unexpected)[^'\"`]{0,60}?['\"`]([\w.]{1,64})['\"`]", re.IGNORECASE
+    r"(?:unsupported|unknown|unrecognized|invalid|unexpected)[^'\"`]{0,60}?['\"`]([\w.]{1,64})['\"`]",
+    re.IGNORECASE,
 )
 _INSTEAD = re.compile(r"\buse\s+['\"`]([\w.]{1,64})['\"`]\s+instead", re.IGNORECASE)
 _DEFAULT = re.compile(r"only the default \(?([\w.]{1,20})\)? value is supported", re.IGNORECASE)

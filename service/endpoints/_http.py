@@ -75,8 +75,14 @@ def _plain_headers(headers: Mapping[str, str]) -> Mapping[str, str]:
     for name, value in headers.items():
         _header_name(name)
         if name.lower() in _SECRET_HEADERS:
-            other = "api_key_env: VARIABLE" if name.lower() == "authorization" else f"headers_env: {{{name}: VARIABLE}}"
-            raise ValueError(f"the header {name} holds a secret, which must not stand in this file: write {other}")
+            other = (
+                "api_key_env: VARIABLE"
+                if name.lower() == "authorization"
+                else f"headers_env: {{{name}: VARIABLE}}"
+            )
+            raise ValueError(
+                f"the header {name} holds a secret, which must not stand in this file: write {other}"
+            )
         if not (value.isascii() and value.isprintable()):
             raise ValueError(f"the header {name} must be one line of printable ASCII")
     return headers
@@ -199,7 +205,9 @@ class HttpEndpoint(Endpoint):
             error = fault.error
         except Exception as fault:  # noqa: BLE001  # a fault of goldwatch must not end the run either
             said = safe(str(fault), 100)
-            error = ResponseError(ErrorKind.BAD_BODY, f"the answer cannot be read: {type(fault).__name__}: {said}")
+            error = ResponseError(
+                ErrorKind.BAD_BODY, f"the answer cannot be read: {type(fault).__name__}: {said}"
+            )
         else:
             latency_s = answer.pop("latency_s", None) or time.perf_counter() - started
             if secrets:
@@ -217,7 +225,9 @@ class HttpEndpoint(Endpoint):
         with suppress(Exception):
             _, headers = self._headers()
             async with asyncio.timeout(timeout_s):
-                body = await exchange(client, Outgoing("GET", httpx.URL(url), headers, None, _MAX_PAGE_BYTES), whole)
+                body = await exchange(
+                    client, Outgoing("GET", httpx.URL(url), headers, None, _MAX_PAGE_BYTES), whole
+                )
             return json.loads(body)
         return None
 

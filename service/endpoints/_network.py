@@ -42,23 +42,30 @@ def of_exception(error: BaseException, host: str, *, began: bool) -> ResponseErr
             return ResponseError(
                 ErrorKind.CONNECT, f"the name of {host} cannot be resolved: check base_url or url, and DNS"
             )
-        if isinstance(cause, aiohttp.ClientProxyConnectionError | aiohttp.ClientHttpProxyError | httpx.ProxyError):
+        if isinstance(
+            cause, aiohttp.ClientProxyConnectionError | aiohttp.ClientHttpProxyError | httpx.ProxyError
+        ):
             return ResponseError(
                 ErrorKind.CONNECT, f"the proxy towards {host} cannot be used: check HTTPS_PROXY and NO_PROXY"
             )
         if isinstance(cause, ConnectionRefusedError):
             return ResponseError(ErrorKind.CONNECT, f"{host} refuses connections: is the server running?")
-        if isinstance(cause, aiohttp.ServerDisconnectedError | ConnectionResetError | httpx.RemoteProtocolError):
+        if isinstance(
+            cause, aiohttp.ServerDisconnectedError | ConnectionResetError | httpx.RemoteProtocolError
+        ):
             return ResponseError(ErrorKind.CONNECT, f"{host} closed the connection without an answer")
         if isinstance(cause, aiohttp.ClientResponseError):
             return ResponseError(ErrorKind.BAD_BODY, f"{host} does not speak HTTP: {excerpt(cause.message)}")
         if isinstance(cause, httpx.TimeoutException | TimeoutError) and cause is chain[-1]:
             return ResponseError(ErrorKind.TIMEOUT, f"{host} did not answer in time")
     if isinstance(error, httpx.HTTPError | aiohttp.ClientError | OSError):
-        reason = next((c.strerror for c in chain if isinstance(c, OSError) and c.strerror), "") or _name(chain)
+        reason = next((c.strerror for c in chain if isinstance(c, OSError) and c.strerror), "") or _name(
+            chain
+        )
         return ResponseError(ErrorKind.CONNECT, f"{host} cannot be reached: {safe(str(reason), 100)}")
     return ResponseError(
-        ErrorKind.BAD_BODY, f"the endpoint failed: {type(error).__name__}: {safe(str(error), EXCERPT_CHARACTERS)}"
+        ErrorKind.BAD_BODY,
+        f"the endpoint failed: {type(error).__name__}: {safe(str(error), EXCERPT_CHARACTERS)}",
     )
 
 

@@ -158,7 +158,9 @@ class TargetOut(Model):
     last_measured_at: float | None
     last_run: int | None
     running: bool
-    trouble: str | None = Field(description="Why it could not be run as it stands; null where nothing is wrong.")
+    trouble: str | None = Field(
+        description="Why it could not be run as it stands; null where nothing is wrong."
+    )
     alerts: list[str] = Field(description="The ids of its firing alerts.")
 
 

@@ -20,7 +20,9 @@ PORT = 19790
 
 
 def _rss_mb(pid: int) -> float:
-    line = next(row for row in Path(f"/proc/{pid}/status").read_text().splitlines() if row.startswith("VmRSS"))
+    line = next(
+        row for row in Path(f"/proc/{pid}/status").read_text().splitlines() if row.startswith("VmRSS")
+    )
     return int(line.split()[1]) / 1024
 
 

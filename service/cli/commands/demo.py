@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 def command(
     leave: Annotated[
-        bool, typer.Option("--exit", help="Leave at the end; 0 only if the alert fired, and not before the drop.")
+        bool,
+        typer.Option("--exit", help="Leave at the end; 0 only if the alert fired, and not before the drop."),
     ] = False,
     llm: Annotated[bool, typer.Option("--llm", help="With a real language model (extra demo-llm).")] = False,
     port: Annotated[
@@ -79,7 +80,9 @@ async def _watch(stage: Stage, folder: Path, port: int, *, leave: bool) -> int:
     try:
         await story.__aenter__()
     except OSError as error:
-        raise UserError(f"the demo cannot start: {error.strerror or error}", "choose another port: --port 0") from None
+        raise UserError(
+            f"the demo cannot start: {error.strerror or error}", "choose another port: --port 0"
+        ) from None
     try:
         async for event in story.tell():
             _show(event, story, stage)

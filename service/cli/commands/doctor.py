@@ -20,7 +20,9 @@ def command(
     targets: Annotated[list[str] | None, typer.Argument(metavar="[TARGET]...", help="Default: all.")] = None,
     examples: Annotated[
         int,
-        typer.Option("--examples", min=8, max=100_000, metavar="N", help="Examples asked of target and base model."),
+        typer.Option(
+            "--examples", min=8, max=100_000, metavar="N", help="Examples asked of target and base model."
+        ),
     ] = 20,
     send_test: Annotated[
         bool, typer.Option("--send-test", help="Send every notifier a message that is marked as a test.")
@@ -75,7 +77,9 @@ def _faults(error: ConfigError) -> list[Diagnosis]:
     from service.doctor import Diagnosis, Level, Part
 
     remedy = "correct the file; goldwatch schema prints what an editor needs to check it"
-    found = [Diagnosis(Part.CONFIG, None, Level.FAILED, problem.render(error.file)) for problem in error.problems]
+    found = [
+        Diagnosis(Part.CONFIG, None, Level.FAILED, problem.render(error.file)) for problem in error.problems
+    ]
     why = "nothing else was looked at: the configuration must be readable first"
     return [*found, Diagnosis(Part.CONFIG, None, Level.WARNING, why, remedy)]
 

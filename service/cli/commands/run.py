@@ -65,7 +65,7 @@ async def _run(
     from service.cli import EXIT_INTERRUPTED, EXIT_NOT_MEASURED
     from service.cli.render.console import console
     from service.errors import UserError
-    from service.pipeline import Shell, resume
+    from service.pipeline import LEASE_S, Shell, resume
     from service.report import run_object
     from service.store import StoreError
 
@@ -93,6 +93,9 @@ async def _run(
             continue
         if not runs and not stop.is_set():
             said.print(f"{target.name}: another process is replaying it now; nothing was measured here")
+            said.print(
+                f"  if that process was killed, its run is taken up by the next goldwatch run in {LEASE_S:.0f} s"
+            )
             codes.append(EXIT_NOT_MEASURED)
         objects += [run_object(finished.run) for finished in runs]
         if runs:

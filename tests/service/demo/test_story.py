@@ -137,7 +137,9 @@ def test_names_with_signs_stay_whole() -> None:
     """The system prompt, which holds a colon, is what the endpoint is configured with."""
     stage = TicketStage.__new__(TicketStage)
     stage._endpoint = type("Served", (), {"url": "http://127.0.0.1:1/v1"})()  # type: ignore[assignment]
-    assert f"        {TicketStage.system}\n" in configuration(stage, "http://127.0.0.1:2", "http://127.0.0.1:3/webhook")
+    assert f"        {TicketStage.system}\n" in configuration(
+        stage, "http://127.0.0.1:2", "http://127.0.0.1:3/webhook"
+    )
 
 
 def test_the_clock_is_never_ahead() -> None:

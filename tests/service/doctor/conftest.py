@@ -72,7 +72,9 @@ def served(work: Callable[[DemoEndpoint], Coroutine[Any, Any, None]], *, seed: i
     asyncio.run(main())
 
 
-def triple(number: int, tuned: str | None, base: str | None, again: str | None, expected: str = "a") -> Triple:
+def triple(
+    number: int, tuned: str | None, base: str | None, again: str | None, expected: str = "a"
+) -> Triple:
     example = Example(f"E{number}", "?", expected)
     first, second, third = (Response(example.id, output=text) for text in (tuned, base, again))
     return Triple(example, first, second, third)

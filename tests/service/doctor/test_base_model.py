@@ -116,7 +116,9 @@ def test_the_tail_is_a_probability() -> None:
 
 def test_the_reference_is_asked_the_targets_question(write: Many) -> None:
     """A reference that says nothing of prompt and parameters takes the target's; its own address and model stay."""
-    (target,) = load(write("http://127.0.0.1:1/v1", target=REFERENCE.format(url="http://127.0.0.1:2/v1"))).targets
+    (target,) = load(
+        write("http://127.0.0.1:1/v1", target=REFERENCE.format(url="http://127.0.0.1:2/v1"))
+    ).targets
     found = base_model_of(target, Served())
     assert found is not None
     base, how = found

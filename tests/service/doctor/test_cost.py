@@ -107,7 +107,9 @@ def test_output_is_bounded_by_any_of_its_parameters() -> None:
         ("{tokens_per_day: 100000000, usd_per_day: 1000, requests_per_second: 100}", []),
     ],
 )
-def test_limits_that_cannot_be_kept_are_named(write: Callable[..., Path], limits: str, named: list[str]) -> None:
+def test_limits_that_cannot_be_kept_are_named(
+    write: Callable[..., Path], limits: str, named: list[str]
+) -> None:
     """Each limit that the schedule will exceed is told, and no other."""
     (target,) = load(write("http://127.0.0.1:9/v1", endpoint=PRICE, target=f"limits: {limits}")).targets
     found = over_limits(target, cost_of(target, load_golden(target.golden).examples, None, NOW))

@@ -90,13 +90,17 @@ def test_missing_secrets_are_named_and_never_shown(
     served(work)
 
 
-def test_an_edited_golden_set_fails_and_the_rest_is_looked_at(write: Many, diagnoses: Many, served: Many) -> None:
+def test_an_edited_golden_set_fails_and_the_rest_is_looked_at(
+    write: Many, diagnoses: Many, served: Many
+) -> None:
     """An edit is told with its remedy and exit 2; the endpoint is asked all the same."""
 
     async def work(endpoint: DemoEndpoint) -> None:
         path = write(endpoint.url)
         golden = path.parent / "golden.jsonl"
-        golden.write_text(golden.read_text("utf-8").replace('"expected": "bug"', '"expected": "login"', 1), "utf-8")
+        golden.write_text(
+            golden.read_text("utf-8").replace('"expected": "bug"', '"expected": "login"', 1), "utf-8"
+        )
         found = await diagnoses(path)
         (one,) = found[Part.GOLDEN]
         assert one.level is Level.FAILED
@@ -126,7 +130,9 @@ def test_examples_that_no_scorer_can_score_are_found(write: Many, diagnoses: Man
     async def work(endpoint: DemoEndpoint) -> None:
         path = write(endpoint.url)
         text = path.read_text()
-        path.write_text(text.replace("kind: label, labels: [billing, login,", "kind: label, labels: [billing, abc,"))
+        path.write_text(
+            text.replace("kind: label, labels: [billing, login,", "kind: label, labels: [billing, abc,")
+        )
         (some,) = (await diagnoses(path))[Part.SCORERS]
         assert some.level is Level.WARNING
         assert 0 < some.facts["unscorable"] < some.facts["examples"]
@@ -190,7 +196,9 @@ def test_a_test_message_is_sent_only_when_asked_for(
 
     async def work(endpoint: DemoEndpoint) -> None:
         async with WebhookReceiver(SECRET) as receiver:
-            hook = f"notifiers: [{{name: hook, kind: webhook, url: '{receiver.url}', secret_env: DOCTOR_HOOK}}]"
+            hook = (
+                f"notifiers: [{{name: hook, kind: webhook, url: '{receiver.url}', secret_env: DOCTOR_HOOK}}]"
+            )
             path = write(endpoint.url, rest=hook)
             assert [one.level for one in (await diagnoses(path))[Part.NOTIFIER]] == [Level.OK]
             assert receiver.deliveries == []
@@ -213,7 +221,15 @@ def test_a_test_message_is_sent_only_when_asked_for(
 
 
 def _doctor(path: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", "from service.cli import main; main()", "doctor", "-c", str(path), *arguments]
+    command = [
+        sys.executable,
+        "-c",
+        "from service.cli import main; main()",
+        "doctor",
+        "-c",
+        str(path),
+        *arguments,
+    ]
     return subprocess.run(
         command, capture_output=True, text=True, check=False, env={**os.environ, "COLUMNS": "120"}, timeout=60
     )

@@ -98,7 +98,9 @@ BAD: dict[str, tuple[Callable[[Any], Any], ErrorKind, str]] = {
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("name", BAD)
-def test_a_bad_server_is_an_error_with_its_kind_and_reason(name: str, kind: str, server: Any, ask: Any) -> None:
+def test_a_bad_server_is_an_error_with_its_kind_and_reason(
+    name: str, kind: str, server: Any, ask: Any
+) -> None:
     """Never an exception, never an answer, never the key; the kind and the words say what happened."""
     behave, expected, words = BAD[name]
     server.endless_error = lambda: server.raw(b"HTTP/1.1 500 X\r\n\r\n", *[b"x" * 65_536] * 100, close=True)
@@ -116,7 +118,9 @@ def test_a_bad_server_is_an_error_with_its_kind_and_reason(name: str, kind: str,
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("behaviour", ["hang", "drip"])
-def test_a_slow_server_is_a_timeout_of_the_whole_request(kind: str, behaviour: str, server: Any, ask: Any) -> None:
+def test_a_slow_server_is_a_timeout_of_the_whole_request(
+    kind: str, behaviour: str, server: Any, ask: Any
+) -> None:
     """A server that never ends its answer costs timeout_s, however lively it drips."""
     server.answers(getattr(server, behaviour)())
     response = ask(make(kind, server.address), timeout_s=0.2)
@@ -183,7 +187,9 @@ def test_an_answer_is_an_answer(kind: str, server: Any, ask: Any) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
-def test_a_redirect_at_home_is_followed_with_the_same_request(kind: str, status: int, server: Any, ask: Any) -> None:
+def test_a_redirect_at_home_is_followed_with_the_same_request(
+    kind: str, status: int, server: Any, ask: Any
+) -> None:
     """Same scheme, host and port: the body and the key go along."""
     server.answers(server.redirect("/there", status))
     server.script["/there"] = [server.reply(200, GOOD[kind])]
@@ -206,7 +212,12 @@ def test_no_request_reaches_a_foreign_host(kind: str, new_server: Any, ask: Any)
 @pytest.mark.parametrize("kind", KINDS)
 def test_identify_never_raises(kind: str, server: Any, identify: Any) -> None:
     """Missing pages, garbage, and nobody there leave everything unknown."""
-    for behave in (server.reply(404), server.reply(200, b"<html>"), server.reply(200, [{"data": 1}]), server.close()):
+    for behave in (
+        server.reply(404),
+        server.reply(200, b"<html>"),
+        server.reply(200, [{"data": 1}]),
+        server.close(),
+    ):
         for path in ("/v1/models", "/version", "/v2", "/v2/models/m"):
             server.script[path] = [behave]
         served = identify(make(kind, server.address))
@@ -218,7 +229,9 @@ def test_identify_never_raises(kind: str, server: Any, identify: Any) -> None:
 def test_the_question_is_json_and_leaves_out_what_may_change(kind: str) -> None:
     """The address, the key, headers and prices are no part of the question."""
     one = make(kind, "http://127.0.0.1:1")
-    other = make(kind, "http://127.0.0.1:2", api_key_env="OTHER", headers={"X-Team": "a"}, price={"input_per_mtok": 1})
+    other = make(
+        kind, "http://127.0.0.1:2", api_key_env="OTHER", headers={"X-Team": "a"}, price={"input_per_mtok": 1}
+    )
     assert json.dumps(one.question(), sort_keys=True) == json.dumps(other.question(), sort_keys=True)
 
 

@@ -12,29 +12,57 @@ from service.endpoints.http_json import HttpJson
 
 
 def api(server: Any, **more: Any) -> HttpJson:
-    fields = {"url": f"{server.address}/classify?v=2", "body": {"q": "{{ input }}"}, "output": "result[0].label"}
+    fields = {
+        "url": f"{server.address}/classify?v=2",
+        "body": {"q": "{{ input }}"},
+        "output": "result[0].label",
+    }
     return HttpJson.model_validate(fields | more)
 
 
 def test_the_template_keeps_types_and_fills_texts(server: Any, ask: Any) -> None:
     """A leaf that is exactly the input keeps its JSON type; within a text it is text; the rest is untouched."""
     server.answers(server.reply(200, {"result": [{"label": "a"}]}))
-    body = {"q": "{{ input }}", "all": ["id={{id}}: {{ input }}!", "{{messages}}"], "n": 1.5, "deep": {"x": None}}
+    body = {
+        "q": "{{ input }}",
+        "all": ["id={{id}}: {{ input }}!", "{{messages}}"],
+        "n": 1.5,
+        "deep": {"x": None},
+    }
     assert ask(api(server, body=body), "say {{ id }}").output == "a"
     assert ask(api(server, body=body), (Message("user", "a"), Message("assistant", "b"))).output == "a"
     turns = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
     first, second = (request.json for request in server.requests)
     user = [{"role": "user", "content": "say {{ id }}"}]
-    assert first == {"q": "say {{ id }}", "all": ["id=T-1: say {{ id }}!", user], "n": 1.5, "deep": {"x": None}}
-    assert second == {"q": turns, "all": ["id=T-1: user: a\nassistant: b!", turns], "n": 1.5, "deep": {"x": None}}
+    assert first == {
+        "q": "say {{ id }}",
+        "all": ["id=T-1: say {{ id }}!", user],
+        "n": 1.5,
+        "deep": {"x": None},
+    }
+    assert second == {
+        "q": turns,
+        "all": ["id=T-1: user: a\nassistant: b!", turns],
+        "n": 1.5,
+        "deep": {"x": None},
+    }
     assert server.requests[0].path == "/classify?v=2"
 
 
 def test_the_paths_find_everything(server: Any, ask: Any) -> None:
     """Output, tokens, served model and fingerprint by JMESPath; an object becomes canonical JSON."""
-    server.answers(server.reply(200, {"r": {"b": 1, "a": "ü"}, "u": {"in": 3, "out": 4.0}, "m": "v7", "build": "b1"}))
+    server.answers(
+        server.reply(200, {"r": {"b": 1, "a": "ü"}, "u": {"in": 3, "out": 4.0}, "m": "v7", "build": "b1"})
+    )
     response = ask(
-        api(server, output="r", input_tokens="u.in", output_tokens="u.out", served_model="m", fingerprint="build")
+        api(
+            server,
+            output="r",
+            input_tokens="u.in",
+            output_tokens="u.out",
+            served_model="m",
+            fingerprint="build",
+        )
     )
     assert response.output == '{"a":"ü","b":1}'
     assert (response.input_tokens, response.output_tokens) == (3, 4)

@@ -22,8 +22,12 @@ def outputs(*tensors: dict[str, Any]) -> dict[str, Any]:
 
 def test_the_request_is_one_bytes_tensor(server: Any, ask: Any) -> None:
     """Name, shape and data of the input, the output asked for and the parameters, at the version's address."""
-    server.answers(server.reply(200, outputs({"name": "label", "datatype": "BYTES", "shape": [1], "data": ["bug"]})))
-    response = ask(classifier(server, version="3", input="body", input_shape=[1, 1], output="label", params={"k": 1}))
+    server.answers(
+        server.reply(200, outputs({"name": "label", "datatype": "BYTES", "shape": [1], "data": ["bug"]}))
+    )
+    response = ask(
+        classifier(server, version="3", input="body", input_shape=[1, 1], output="label", params={"k": 1})
+    )
     assert (response.output, response.served_model, response.fingerprint) == ("bug", "tickets", "3")
     assert server.requests[0].path == "/v2/models/tickets%2Fv1/versions/3/infer"
     assert server.requests[0].json == {
@@ -44,7 +48,9 @@ def test_logits_are_normalised_where_told(server: Any, ask: Any) -> None:
     """softmax: true turns logits into the same log-probability that softmax gives; without it there is none."""
     server.answers(server.reply(200, outputs({"name": "z", "data": [1000.0, 999.0, -5.0]})))
     expected = -math.log(1 + math.exp(-1) + math.exp(-1005))
-    assert ask(classifier(server, labels=["a", "b", "c"], softmax=True)).logprobs == (pytest.approx(expected),)
+    assert ask(classifier(server, labels=["a", "b", "c"], softmax=True)).logprobs == (
+        pytest.approx(expected),
+    )
     response = ask(classifier(server, labels=["a", "b", "c"]))
     assert (response.output, response.logprobs) == ("a", None)
 

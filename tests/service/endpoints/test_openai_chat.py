@@ -18,11 +18,16 @@ def chat(server: Any, **more: Any) -> OpenAIChat:
 
 
 def said(message: dict[str, Any], **more: Any) -> dict[str, Any]:
-    return {"choices": [{"index": 0, "message": {"role": "assistant", **message}, "finish_reason": "stop"} | more]}
+    return {
+        "choices": [{"index": 0, "message": {"role": "assistant", **message}, "finish_reason": "stop"} | more]
+    }
 
 
 def delta(content: Any = None, finish: str | None = None, **more: Any) -> dict[str, Any]:
-    return {"choices": [{"index": 0, "delta": {"content": content, **more}, "finish_reason": finish}], "model": "m-1"}
+    return {
+        "choices": [{"index": 0, "delta": {"content": content, **more}, "finish_reason": finish}],
+        "model": "m-1",
+    }
 
 
 def test_the_request_holds_prefix_input_and_params(server: Any, ask: Any) -> None:
@@ -42,7 +47,9 @@ def test_the_request_holds_prefix_input_and_params(server: Any, ask: Any) -> Non
 def test_a_conversation_is_appended_as_it_is(server: Any, ask: Any) -> None:
     """Every turn of the example follows the system prompt."""
     server.answers(server.reply(200, said({"content": "x"})))
-    ask(chat(server, system="Route."), (Message("user", "a"), Message("assistant", "b"), Message("user", "c")))
+    ask(
+        chat(server, system="Route."), (Message("user", "a"), Message("assistant", "b"), Message("user", "c"))
+    )
     roles = [(m["role"], m["content"]) for m in server.requests[0].json["messages"]]
     assert roles == [("system", "Route."), ("user", "a"), ("assistant", "b"), ("user", "c")]
 
@@ -52,10 +59,17 @@ def test_facts_of_the_answer_are_kept(server: Any, ask: Any) -> None:
     logprobs = {"content": [{"token": "bill", "logprob": -0.25}, {"token": "ing", "logprob": float("-inf")}]}
     usage = {"prompt_tokens": 31, "completion_tokens": 2, "prompt_tokens_details": {"cached_tokens": 16}}
     body = said({"content": "billing"}, finish_reason="length", logprobs=logprobs)
-    server.answers(server.reply(200, body | {"usage": usage, "model": "router-2", "system_fingerprint": "fp_1"}))
+    server.answers(
+        server.reply(200, body | {"usage": usage, "model": "router-2", "system_fingerprint": "fp_1"})
+    )
     r = ask(chat(server, logprobs=True))
     assert (r.output, r.input_tokens, r.output_tokens, r.finish_reason) == ("billing", 31, 2, "length")
-    assert (r.served_model, r.fingerprint, r.logprobs, r.ttft_s) == ("router-2", "fp_1", (-0.25, -9999.0), None)
+    assert (r.served_model, r.fingerprint, r.logprobs, r.ttft_s) == (
+        "router-2",
+        "fp_1",
+        (-0.25, -9999.0),
+        None,
+    )
     assert server.requests[0].json["logprobs"] is True
 
 
@@ -63,18 +77,27 @@ def test_facts_of_the_answer_are_kept(server: Any, ask: Any) -> None:
     ("message", "output"),
     [
         ({"content": None, "refusal": "I cannot help."}, "I cannot help."),
-        ({"content": [{"type": "text", "text": "a"}, {"type": "image"}, {"type": "text", "text": "b"}]}, "ab"),
+        (
+            {"content": [{"type": "text", "text": "a"}, {"type": "image"}, {"type": "text", "text": "b"}]},
+            "ab",
+        ),
         ({"content": None}, ""),
         ({"content": ""}, ""),
         (
-            {"content": None, "tool_calls": [{"id": "c1", "function": {"name": "route", "arguments": '{"to": "x"}'}}]},
+            {
+                "content": None,
+                "tool_calls": [{"id": "c1", "function": {"name": "route", "arguments": '{"to": "x"}'}}],
+            },
             '[{"arguments":{"to":"x"},"name":"route"}]',
         ),
         (
             {"content": "Now:", "tool_calls": [{"function": {"name": "f", "arguments": "not json"}}]},
             'Now:\n[{"arguments":"not json","name":"f"}]',
         ),
-        ({"content": None, "function_call": {"name": "f", "arguments": "{}"}}, '[{"arguments":{},"name":"f"}]'),
+        (
+            {"content": None, "function_call": {"name": "f", "arguments": "{}"}},
+            '[{"arguments":{},"name":"f"}]',
+        ),
     ],
 )
 def test_what_counts_as_the_output(message: dict[str, Any], output: str, server: Any, ask: Any) -> None:
@@ -85,7 +108,9 @@ def test_what_counts_as_the_output(message: dict[str, Any], output: str, server:
     assert response.output == output
 
 
-@pytest.mark.parametrize("usage", [None, 7, {"prompt_tokens": "12", "completion_tokens": -1}, {"prompt_tokens": True}])
+@pytest.mark.parametrize(
+    "usage", [None, 7, {"prompt_tokens": "12", "completion_tokens": -1}, {"prompt_tokens": True}]
+)
 def test_nonsense_counts_are_unknown(usage: Any, server: Any, ask: Any) -> None:
     """A count that is no whole number stays None, and the answer stands."""
     server.answers(server.reply(200, said({"content": "x"}) | {"usage": usage, "model": 7}))
@@ -99,7 +124,9 @@ def test_a_stream_gives_the_same_answer_and_the_first_token_s_time(server: Any, 
     first = delta("bill")
     first["choices"][0]["logprobs"] = {"content": [{"token": "bill", "logprob": -0.5}]}
     usage = {"choices": [], "usage": {"prompt_tokens": 9, "completion_tokens": 2}}
-    server.answers(server.events(delta("", role="assistant"), first, delta("ing"), delta(None, "stop"), usage))
+    server.answers(
+        server.events(delta("", role="assistant"), first, delta("ing"), delta(None, "stop"), usage)
+    )
     r = ask(chat(server, stream=True))
     assert (r.output, r.finish_reason, r.input_tokens, r.output_tokens) == ("billing", "stop", 9, 2)
     assert (r.served_model, r.logprobs) == ("m-1", (-0.5,))
@@ -190,7 +217,12 @@ def test_a_refused_parameter_says_what_to_write(
     params: dict[str, Any], message: str, remedy: str, server: Any, ask: Any
 ) -> None:
     """Reasoning models refuse max_tokens and temperature; the error is the YAML to write instead."""
-    error = {"message": message, "type": "invalid_request_error", "param": next(iter(params)), "code": "unsupported"}
+    error = {
+        "message": message,
+        "type": "invalid_request_error",
+        "param": next(iter(params)),
+        "code": "unsupported",
+    }
     server.answers(server.reply(400, {"error": error}))
     response = ask(chat(server, params=params))
     assert response.error.kind is ErrorKind.REFUSED
@@ -277,7 +309,10 @@ def test_secret_headers_come_from_variables(server: Any, ask: Any, monkeypatch: 
         ({"params": {"n": 3}}, "write repeats: N on the target"),
         ({"params": {"stop_at": float("inf")}}, "params.stop_at: inf is not JSON"),
         ({"params": {"stream_options": {}}}, "needs stream: true"),
-        ({"system": "a", "messages": [{"role": "user", "content": "b"}]}, "system and messages exclude each other"),
+        (
+            {"system": "a", "messages": [{"role": "user", "content": "b"}]},
+            "system and messages exclude each other",
+        ),
         ({"headers": {"Authorization": "Bearer sk-1"}}, "write api_key_env: VARIABLE"),
         ({"headers": {"api-key": "sk-1"}}, "write headers_env: {api-key: VARIABLE}"),
         ({"headers": {"X-A": "a\r\nB: c"}}, "printable ASCII"),
@@ -306,6 +341,10 @@ def test_a_bad_configuration_says_what_to_write(fields: dict[str, Any], words: s
 
 def test_logprobs_with_a_number_ask_for_the_top(server: Any) -> None:
     """logprobs: 5 becomes logprobs and top_logprobs; system equals a first system message in the question."""
-    assert chat(server, logprobs=5).constant_part == {"model": "router-ft", "logprobs": True, "top_logprobs": 5}
+    assert chat(server, logprobs=5).constant_part == {
+        "model": "router-ft",
+        "logprobs": True,
+        "top_logprobs": 5,
+    }
     shot = [{"role": "system", "content": "a"}]
     assert chat(server, system="a").question() == chat(server, messages=shot).question()

@@ -22,10 +22,16 @@ def text(value: Any, **more: Any) -> dict[str, Any]:
 def test_only_the_input_s_slot_is_filled(server: Any, ask: Any) -> None:
     """Braces elsewhere, in the template and in the input, stay as they are."""
     server.answers(server.reply(200, text(" billing")))
-    response = ask(completions(server, prompt='{"t": "{input}"} {x} ->', params={"max_tokens": 3}), "a {input} {0}")
+    response = ask(
+        completions(server, prompt='{"t": "{input}"} {x} ->', params={"max_tokens": 3}), "a {input} {0}"
+    )
     assert response.output == " billing"
     assert server.requests[0].path == "/v1/completions"
-    assert server.requests[0].json == {"model": "ft", "max_tokens": 3, "prompt": '{"t": "a {input} {0}"} {x} ->'}
+    assert server.requests[0].json == {
+        "model": "ft",
+        "max_tokens": 3,
+        "prompt": '{"t": "a {input} {0}"} {x} ->',
+    }
 
 
 def test_a_conversation_is_one_line_a_turn(server: Any, ask: Any) -> None:

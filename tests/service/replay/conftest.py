@@ -89,7 +89,9 @@ class Room:
         self.saved.extend(batch)
 
     async def go(self, examples: int | Sequence[Example], endpoint: Endpoint, **more: Any) -> ReplayResult:
-        options = {key: more.pop(key) for key in ("save", "already", "progress", "stop", "rng") if key in more}
+        options = {
+            key: more.pop(key) for key in ("save", "already", "progress", "stop", "rng") if key in more
+        }
         clock = more.pop("clock", self.clock)
         sleep = self.clock.sleep if clock is self.clock else asyncio.sleep
         plan = ReplayPlan(**({"concurrency": 1} | more))
@@ -97,7 +99,9 @@ class Room:
         options = {"save": self.save} | options
         result = await replay(examples, endpoint, plan, clock=clock, sleep=sleep, **options)
         left = asyncio.all_tasks() - {asyncio.current_task()}
-        assert not {task for task in left if "replay" in repr(task.get_coro())}, "a replay leaves no task behind"
+        assert not {task for task in left if "replay" in repr(task.get_coro())}, (
+            "a replay leaves no task behind"
+        )
         return result
 
     def run(self, examples: int | Sequence[Example], endpoint: Endpoint, **more: Any) -> ReplayResult:

@@ -19,7 +19,9 @@ from service.limits import backoff_s, cost_usd
 from service.replay import ReplayPlan
 
 
-def test_every_example_and_repeat_is_asked_once_and_comes_back_in_golden_order(room: Any, scripted: Any) -> None:
+def test_every_example_and_repeat_is_asked_once_and_comes_back_in_golden_order(
+    room: Any, scripted: Any
+) -> None:
     """Answers that arrive in any order are put in the golden set's order, then by repeat."""
     rng = random.Random(7)
 
@@ -33,9 +35,17 @@ def test_every_example_and_repeat_is_asked_once_and_comes_back_in_golden_order(r
     golden = [(f"T-{i:04}", repeat) for i in range(30) for repeat in range(3)]
     assert [(r.example_id, r.repeat) for r in result.responses] == golden
     assert all(r.output == r.example_id.lower() and r.attempts == 1 for r in result.responses)
-    assert (result.asked, result.ok, result.failed, result.retried, result.interrupted) == (90, 90, 0, 0, False)
+    assert (result.asked, result.ok, result.failed, result.retried, result.interrupted) == (
+        90,
+        90,
+        0,
+        0,
+        False,
+    )
     assert Counter(endpoint.ids) == {f"T-{i:04}": 3 for i in range(30)}
-    assert {(r.example_id, r.repeat) for r in room.saved} == {(r.example_id, r.repeat) for r in result.responses}
+    assert {(r.example_id, r.repeat) for r in room.saved} == {
+        (r.example_id, r.repeat) for r in result.responses
+    }
 
 
 def test_no_more_than_concurrency_are_in_flight_and_no_fewer(room: Any, scripted: Any) -> None:
@@ -60,7 +70,9 @@ def test_only_faults_that_may_pass_are_retried(kind: ErrorKind, room: Any, scrip
     """Transport faults, 429 and 5xx are asked 1 + retries times, everything else once."""
     endpoint = scripted(kind)
     result = room.run(1, endpoint, retries=2)
-    times = 3 if kind in (ErrorKind.CONNECT, ErrorKind.TIMEOUT, ErrorKind.RATE_LIMITED, ErrorKind.SERVER) else 1
+    times = (
+        3 if kind in (ErrorKind.CONNECT, ErrorKind.TIMEOUT, ErrorKind.RATE_LIMITED, ErrorKind.SERVER) else 1
+    )
     assert len(endpoint.asked) == times == result.responses[0].attempts
     assert (result.ok, result.failed, result.retried) == (0, 1, times - 1)
     assert result.responses[0].error.kind is kind
@@ -212,7 +224,9 @@ def test_an_endpoint_that_is_plainly_down_is_given_up(kind: ErrorKind, room: Any
     assert len(room.saved) == 500
 
 
-@pytest.mark.parametrize("kind", [ErrorKind.REFUSED, ErrorKind.BAD_BODY, ErrorKind.RATE_LIMITED, ErrorKind.TOO_LARGE])
+@pytest.mark.parametrize(
+    "kind", [ErrorKind.REFUSED, ErrorKind.BAD_BODY, ErrorKind.RATE_LIMITED, ErrorKind.TOO_LARGE]
+)
 def test_an_endpoint_that_is_alive_is_asked_to_the_end(kind: ErrorKind, room: Any, scripted: Any) -> None:
     """Refusals and bad bodies come from something that works: every example gets its chance."""
     endpoint = scripted(kind)
@@ -242,7 +256,9 @@ def test_a_plug_in_that_raises_costs_its_example_only(room: Any, scripted: Any) 
     assert error.message == "the endpoint plug-in scripted failed: ZeroDivisionError: by␛[31m zero"
 
 
-def test_a_plug_in_that_ignores_its_timeout_is_ended(room: Any, scripted: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_plug_in_that_ignores_its_timeout_is_ended(
+    room: Any, scripted: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The replay's own clock ends it as a timeout."""
     monkeypatch.setattr(module, "_GRACE_S", 0.0)
     endpoint = scripted(lambda _: asyncio.Event().wait())
@@ -256,7 +272,9 @@ def test_served_is_what_the_pages_say_with_what_most_answers_named(room: Any, sc
 
     def behave(example: Example) -> Response:
         odd = example.id == "T-0001"
-        return Response(example.id, output="x", served_model="old" if odd else "new", fingerprint=None if odd else "fp")
+        return Response(
+            example.id, output="x", served_model="old" if odd else "new", fingerprint=None if odd else "fp"
+        )
 
     pages = Served(model="listed", version="0.10", parent="base")
     assert room.run(4, scripted(behave, served=pages)).served == Served("new", "fp", "0.10", "base")
@@ -266,7 +284,13 @@ def test_served_is_what_the_pages_say_with_what_most_answers_named(room: Any, sc
 
 def test_a_plan_that_cannot_be_is_refused() -> None:
     """Bounds are checked at construction."""
-    for bad in ({"concurrency": 0}, {"repeats": 0}, {"retries": -1}, {"timeout_s": 0.0}, {"requests_per_second": 0.0}):
+    for bad in (
+        {"concurrency": 0},
+        {"repeats": 0},
+        {"retries": -1},
+        {"timeout_s": 0.0},
+        {"requests_per_second": 0.0},
+    ):
         with pytest.raises(ValueError, match=r"at least|more than"):
             ReplayPlan(**bad)
 

@@ -102,7 +102,11 @@ def test_what_is_stored_is_not_asked_again(room: Any, scripted: Any) -> None:
     endpoint, told = scripted("x"), []
     already = {("T-0000", 0), ("T-0001", 0), ("T-0001", 1)}
     result = room.run(3, endpoint, repeats=2, already=already, progress=lambda *at: told.append(at))
-    assert [(r.example_id, r.repeat) for r in result.responses] == [("T-0000", 1), ("T-0002", 0), ("T-0002", 1)]
+    assert [(r.example_id, r.repeat) for r in result.responses] == [
+        ("T-0000", 1),
+        ("T-0002", 0),
+        ("T-0002", 1),
+    ]
     assert (result.asked, result.interrupted) == (3, False)
     assert told == [(4, 6), (5, 6), (6, 6)]
 
