@@ -10,6 +10,8 @@ import json
 import re
 import resource
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -147,3 +149,21 @@ def test_json_under_another_content_type_is_an_answer(folder, model):
     folder("healthy")
     model.fault = "another type"
     assert cli.run(["run"]) == 0
+
+
+def test_a_killed_run_is_held_and_explained(folder, model, capsys):
+    """After kill -9 in mid-run the next ``run`` exits 3, says how long the dead one is held, and judges nothing."""
+    here = folder("healthy")
+    config = here / "goldwatch.yaml"
+    config.write_text(config.read_text().replace("timeout: 500ms", "timeout: 60s"))
+    model.fault = "hang"
+    command = [sys.executable, "-c", "from service.cli import main; main()", "run"]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        assert model.asked.wait(60)
+        process.kill()
+    model.fault = ""
+    capsys.readouterr()
+    assert cli.run(["run"]) == 3
+    shown = capsys.readouterr()
+    assert "taken up by the next goldwatch run in 30 s" in " ".join((shown.out + shown.err).split())
+    assert last_run(capsys)["verdict"] is None
