@@ -14,7 +14,13 @@ The rules, in order of what they protect:
 - An outage opens after ``outage_after`` unmeasured runs in a row, or once the last measured run is as
   many intervals old. The first measured run resolves it. While it fires, every run is unmeasured, so the
   regression's messages are held back by the first rule: an outage inhibits them.
-- At most one alert of a kind fires per target.
+- At most one alert of a kind (and, for the watch's own troubles, of a topic) fires per target.
+- Who was told that an alert fires is told that it resolved, once. A silence holds back the first message and the
+  repetitions; when it ends while the alert still fires, the next run says what was held back. An acknowledgement
+  stops the repetitions.
+- Flapping: an alert that opens for the third time within the window (a day, or ten intervals where that is longer)
+  is told as every alert is, and is marked ``flapping``. It then resolves only after a quarter of the window without a
+  bad run: one alert and one resolution instead of one pair per swing. No first page is ever held back.
 - Ids are functions of the target, the kind and the run that opened the alert. A transition that is
   computed twice gives the same alerts and the same messages.
 """
@@ -40,6 +46,8 @@ class AlertKind(StrEnum):
 
     REGRESSION = "regression"
     OUTAGE = "outage"
+    WATCH = "watch"
+    """The watch itself does not do its work; says nothing about any model."""
 
 
 class AlertState(StrEnum):
@@ -54,12 +62,56 @@ class AlertEvent(StrEnum):
 
     FIRING = "alert.firing"
     REPEATED = "alert.repeated"
+    ACKNOWLEDGED = "alert.acknowledged"
+    """For notifiers that show who works on it; programs that read webhooks are not sent it."""
     RESOLVED = "alert.resolved"
 
 
 @dataclass(frozen=True, slots=True)
+class Acknowledgement:
+    """Somebody has seen the alert and sees to it: who says so, since when, and what they said."""
+
+    by: str
+    at: float
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """Nobody is told of a target's alerts, or of one alert, until ``until``; ``ended_at`` if it was lifted before.
+
+    ``alert_id`` is None where the whole target is silenced.
+    """
+
+    id: str
+    target: str
+    alert_id: str | None
+    created_at: float
+    until: float
+    by: str
+    reason: str
+    ended_at: float | None = None
+
+    def active(self, now: float) -> bool:
+        """Whether it holds at ``now``."""
+        return (
+            self.created_at <= now < (self.until if self.ended_at is None else min(self.until, self.ended_at))
+        )
+
+    def covers(self, target: str, alert_id: str, now: float) -> bool:
+        """Whether it keeps this alert of this target quiet at ``now``."""
+        return self.target == target and self.alert_id in (None, alert_id) and self.active(now)
+
+
+@dataclass(frozen=True, slots=True)
 class Alert:
-    """One regression or outage of one target from one onset. ``findings`` are those of ``updated_run``."""
+    """One regression or outage of one target from one onset, or one trouble of the watch itself.
+
+    ``findings`` are those of ``updated_run``. The runs are None where no run told of it. ``topic`` tells the
+    watch's own troubles apart. ``bad_at`` is when the newest bad run was judged. ``identity`` holds the severity and
+    labels of the beginning, for receivers that know an alert by them. ``acknowledgement`` is kept by the store
+    beside the alert, so that no run that is judged meanwhile overwrites it.
+    """
 
     id: str
     target: str
@@ -67,15 +119,38 @@ class Alert:
     state: AlertState
     severity: str
     opened_at: float
-    opened_run: int
+    opened_run: int | None
     updated_at: float
-    updated_run: int
+    updated_run: int | None
     onset_run: int | None = None
     resolved_at: float | None = None
     notified_at: float | None = None
     repeats: int = 0
     labels: Mapping[str, str] = field(default_factory=dict)
     findings: tuple[Finding, ...] = ()
+    topic: str = ""
+    bad_at: float | None = None
+    flapping: bool = False
+    identity: Mapping[str, str] = field(default_factory=dict)
+    acknowledgement: Acknowledgement | None = None
+
+
+class AlertStanding(StrEnum):
+    """What a person should make of an alert now, in one word."""
+
+    FIRING = "firing"
+    ACKNOWLEDGED = "acknowledged"
+    SILENCED = "silenced"
+    RESOLVED = "resolved"
+
+
+def standing(alert: Alert, silences: Sequence[Silence], now: float) -> AlertStanding:
+    """How an alert stands at ``now``: resolved, else silenced, else acknowledged, else firing."""
+    if alert.state is AlertState.RESOLVED:
+        return AlertStanding.RESOLVED
+    if any(silence.covers(alert.target, alert.id, now) for silence in silences):
+        return AlertStanding.SILENCED
+    return AlertStanding.FIRING if alert.acknowledgement is None else AlertStanding.ACKNOWLEDGED
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +158,8 @@ class Notification:
     """One message in the outbox. ``id`` is stable over every attempt to deliver it.
 
     ``body`` is the webhook's versioned body with texts at the ``all`` level; a notifier shortens it
-    to its own ``texts`` level when it sends.
+    to its own ``texts`` level when it sends. ``receipt`` is what the receiver called the first message about
+    this alert, None where there is none.
     """
 
     id: str
@@ -92,18 +168,22 @@ class Notification:
     notifier: str
     body: Mapping[str, Any]
     created_at: float
+    receipt: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class AlertPolicy:
     """When to speak.
 
-    ``notify`` is false where Prometheus owns the paging: alerts are kept and nobody is told.
+    ``notify`` is false where Prometheus owns the paging: alerts are kept and nobody is told. An alert flaps with its
+    ``flap_openings``-th opening within ``flap_window_s``.
     """
 
     repeat_every_s: float = 4 * 3600.0
     outage_after: int = 2
     notify: bool = True
+    flap_openings: int = 3
+    flap_window_s: float = 86_400.0
 
     def __post_init__(self) -> None:
         if not self.repeat_every_s > 0:
@@ -182,15 +262,22 @@ def subject(finding: Finding) -> Subject:
     return finding.check, finding.scorer, finding.slice
 
 
-def transitions(previous: Sequence[Alert], outcome: Outcome, now: float, policy: AlertPolicy) -> Transition:
+def transitions(
+    previous: Sequence[Alert],
+    outcome: Outcome,
+    now: float,
+    policy: AlertPolicy,
+    silences: Sequence[Silence] = (),
+) -> Transition:
     """What one finished run does to its target's alerts.
 
     Args:
-        previous: The target's alerts, the firing ones at least. A run that they have already seen
-            (``updated_run``) changes nothing.
+        previous: The target's alerts: the firing ones, and those that were resolved lately, to see flapping. A run
+            that they have already seen (``updated_run``) changes nothing.
         outcome: The run.
         now: When it is judged, in seconds since 1970.
         policy: When to speak.
+        silences: What is to be kept quiet.
 
     Returns:
         The alerts to write and the messages to send. Alerts that stay as they are, are left out.
@@ -198,7 +285,7 @@ def transitions(previous: Sequence[Alert], outcome: Outcome, now: float, policy:
     steps = [
         step
         for kind, decide in ((AlertKind.OUTAGE, _outage), (AlertKind.REGRESSION, _regression))
-        if (step := _step(kind, decide, previous, outcome, now, policy)) is not None
+        if (step := _step(kind, decide, previous, outcome, now, policy, silences)) is not None
     ]
     return Transition(
         alerts=tuple(notice.alert for notice, _ in steps),
@@ -215,6 +302,15 @@ class _Do(StrEnum):
 
 
 _Decision: TypeAlias = "Callable[[Alert | None, Outcome, AlertPolicy], _Do]"
+
+
+def flap_window_s(policy: AlertPolicy, interval_s: float | None) -> float:
+    """How far back openings count: the policy's window, or ten intervals where that is longer.
+
+    >>> flap_window_s(AlertPolicy(), 3600.0), flap_window_s(AlertPolicy(), 86400.0)
+    (86400.0, 864000.0)
+    """
+    return max(policy.flap_window_s, 10 * (interval_s or 0.0))
 
 
 def _regression(firing: Alert | None, outcome: Outcome, _policy: AlertPolicy) -> _Do:
@@ -250,29 +346,65 @@ def _step(
     outcome: Outcome,
     now: float,
     policy: AlertPolicy,
+    silences: Sequence[Silence],
 ) -> tuple[Notice, bool] | None:
     """The alert of one kind after this run with its event, and whether anyone is told."""
     own = [a for a in previous if a.target == outcome.target and a.kind is kind]
-    if any(a.updated_run >= outcome.run for a in own):
+    if any(a.updated_run is not None and a.updated_run >= outcome.run for a in own):
         return None
-    firing = max((a for a in own if a.state is AlertState.FIRING), key=lambda a: a.updated_run, default=None)
+    firing = max((a for a in own if a.state is AlertState.FIRING), key=lambda a: a.updated_at, default=None)
     do = decide(firing, outcome, policy)
     if do is _Do.NOTHING:
         return None
+    window_s = flap_window_s(policy, outcome.interval_s)
     if firing is None:
-        opened = _opened(kind, outcome, now)
-        notified_at = now if policy.notify else None
-        return Notice(AlertEvent.FIRING, replace(opened, notified_at=notified_at)), policy.notify
+        before = sum(now - a.opened_at < window_s for a in own)
+        flapping = before + 1 >= policy.flap_openings
+        return opening(replace(_opened(kind, outcome, now), flapping=flapping), now, policy, silences)
     if do is _Do.RESOLVE:
-        return Notice(AlertEvent.RESOLVED, _resolved(firing, outcome, now)), policy.notify
-    refreshed = _refreshed(firing, outcome, now)
-    due = firing.notified_at is None or now - firing.notified_at >= policy.repeat_every_s
-    if not (due and policy.notify):
-        return Notice(AlertEvent.REPEATED, refreshed), False
-    if firing.notified_at is None:  # opened while nobody was to be told: this is the first message
-        return Notice(AlertEvent.FIRING, replace(refreshed, notified_at=now)), True
-    repeated = replace(refreshed, notified_at=now, repeats=firing.repeats + 1)
-    return Notice(AlertEvent.REPEATED, repeated), True
+        if firing.flapping and now - _bad_at(firing) < window_s / 4:
+            return None
+        return resolution(_resolved(firing, outcome, now), policy)
+    return repetition(_refreshed(firing, outcome, now), now, policy, silences)
+
+
+def opening(
+    alert: Alert, now: float, policy: AlertPolicy, silences: Sequence[Silence]
+) -> tuple[Notice, bool]:
+    """A new alert, and whether anyone is told: not where it is silenced, or where Prometheus pages."""
+    told = policy.notify and not _silent(alert, silences, now)
+    return Notice(AlertEvent.FIRING, replace(alert, notified_at=now if told else None)), told
+
+
+def repetition(
+    alert: Alert, now: float, policy: AlertPolicy, silences: Sequence[Silence]
+) -> tuple[Notice, bool]:
+    """A standing alert, and whether anyone is told again; or for the first time, if nobody could be told before."""
+    told = policy.notify and not _silent(alert, silences, now)
+    if alert.notified_at is None:
+        return Notice(AlertEvent.FIRING, replace(alert, notified_at=now if told else None)), told
+    due = now - alert.notified_at >= policy.repeat_every_s
+    if not (told and due) or alert.acknowledgement is not None:
+        return Notice(AlertEvent.REPEATED, alert), False
+    return Notice(AlertEvent.REPEATED, replace(alert, notified_at=now, repeats=alert.repeats + 1)), True
+
+
+def resolution(alert: Alert, policy: AlertPolicy) -> tuple[Notice, bool]:
+    """An alert that is over. Who was told of it is told this too, silence or not; nobody else is."""
+    return Notice(AlertEvent.RESOLVED, alert), policy.notify and alert.notified_at is not None
+
+
+def _silent(alert: Alert, silences: Sequence[Silence], now: float) -> bool:
+    return any(silence.covers(alert.target, alert.id, now) for silence in silences)
+
+
+def _bad_at(alert: Alert) -> float:
+    return alert.updated_at if alert.bad_at is None else alert.bad_at
+
+
+def identity(severity: str, labels: Mapping[str, str]) -> dict[str, str]:
+    """What a receiver that knows alerts by their labels knows this one by, from its first message to its last."""
+    return {**labels, "severity": severity}
 
 
 def _opened(kind: AlertKind, outcome: Outcome, now: float) -> Alert:
@@ -289,6 +421,8 @@ def _opened(kind: AlertKind, outcome: Outcome, now: float) -> Alert:
         onset_run=outcome.onset_run if kind is AlertKind.REGRESSION else None,
         labels=dict(outcome.labels),
         findings=_inside(kind, outcome),
+        bad_at=now,
+        identity=identity(outcome.severity, outcome.labels),
     )
 
 
@@ -302,6 +436,7 @@ def _refreshed(alert: Alert, outcome: Outcome, now: float) -> Alert:
         updated_run=outcome.run,
         onset_run=alert.onset_run if onset_run is None else onset_run,
         findings=_inside(alert.kind, outcome),
+        bad_at=now,
     )
 
 

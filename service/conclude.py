@@ -14,7 +14,6 @@ from service import evidence, history
 from service.alerting import (
     AlertKind,
     AlertPolicy,
-    AlertState,
     Notification,
     Outcome,
     Transition,
@@ -191,7 +190,8 @@ def _transition(
         outage_after=config.alerting.outage_after,
         notify=config.alerting.owner == "goldwatch",
     )
-    return transitions(store.alerts(target.name, AlertState.FIRING), outcome, now, policy)
+    silences = store.silences(target.name, active_at=now)
+    return transitions(store.recent_alerts(target.name), outcome, now, policy, silences)
 
 
 def _messages(

@@ -19,7 +19,15 @@ from urllib.parse import quote
 
 from checks.types import ErrorKind, Json
 from service import wording
-from service.alerting import Alert, AlertEvent, AlertKind, Notice, Notification, notification_id
+from service.alerting import (
+    Acknowledgement,
+    Alert,
+    AlertEvent,
+    AlertKind,
+    Notice,
+    Notification,
+    notification_id,
+)
 from service.report import finding_object, number
 
 VERSION = 1
@@ -105,6 +113,10 @@ def body(
             "onset_run": alert.onset_run,
             "resolved_at": number(alert.resolved_at),
             "repeats": alert.repeats,
+            "flapping": alert.flapping,
+            "topic": alert.topic or None,
+            "acknowledged": _acknowledgement(alert.acknowledgement),
+            "identity": dict(alert.identity),
             "answered": evidence.answered,
             "asked": evidence.asked,
             "reachable": reached,
@@ -124,6 +136,16 @@ def body(
         "cause": list(evidence.cause),
         "url": page_url(external_url, "alerts", alert.id),
     }
+
+
+def acknowledged(message: Mapping[str, Any], said: Acknowledgement) -> dict[str, Any]:
+    """The body that tells of an acknowledgement, from the body of the last message about the same alert."""
+    alert = {**message["alert"], "acknowledged": _acknowledgement(said)}
+    return {**message, "event": str(AlertEvent.ACKNOWLEDGED), "alert": alert}
+
+
+def _acknowledgement(said: Acknowledgement | None) -> dict[str, Any] | None:
+    return None if said is None else {"by": said.by, "at": number(said.at), "reason": said.reason}
 
 
 def with_texts(message: Mapping[str, Any], level: Texts) -> dict[str, Any]:
@@ -158,7 +180,7 @@ def outbox(
     """
     return tuple(
         Notification(
-            id=notification_id(notice.alert.id, notice.event, notice.alert.updated_run, notifier),
+            id=notification_id(notice.alert.id, notice.event, _moment(notice.alert), notifier),
             alert_id=notice.alert.id,
             event=notice.event,
             notifier=notifier,
@@ -168,6 +190,11 @@ def outbox(
         for notice in messages
         for notifier in notifiers
     )
+
+
+def _moment(alert: Alert) -> int:
+    """What tells an alert's messages of one event apart: the run, or the count where no run told of it."""
+    return alert.repeats if alert.updated_run is None else alert.updated_run
 
 
 def reachable(answered: int, failures: Mapping[str, int]) -> bool | None:

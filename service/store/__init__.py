@@ -2,9 +2,10 @@
 
 :class:`Store` is made of one class per noun, each in a file of its own: ``golden.py``, ``runs.py``,
 ``responses.py``, ``judging.py`` (the end of a run, and history), ``baselines.py``, ``outbox.py`` (alerts
-and messages), ``marks.py``, ``metrics.py``, ``retention.py``. Below them: ``database.py`` (URL, engine,
-transactions), ``schema.py`` and ``migrations/``, ``tables.py``; beside them the pure ``packing.py`` and
-``values.py``. Methods take and return the frozen values of ``service/records.py``; rows stay inside.
+and messages), ``acts.py`` (what people did about them), ``marks.py``, ``metrics.py``, ``retention.py``. Below
+them: ``database.py`` (URL, engine, transactions), ``schema.py`` and ``migrations/``, ``tables.py``; beside them
+the pure ``packing.py`` and ``values.py``. Methods take and return the frozen values of
+``service/records.py``; rows stay inside.
 
 To add a noun: its table in ``tables.py``, a migration, one file with a class of queries on
 :class:`~service.store.database.Database`, and its name in the bases of :class:`Store`. The tests run every
@@ -13,6 +14,7 @@ query on SQLite and on PostgreSQL.
 
 from __future__ import annotations
 
+from service.store.acts import Acts
 from service.store.baselines import Baselines
 from service.store.counters import BUCKETS_S
 from service.store.errors import NotRunningError, StoreError
@@ -24,5 +26,5 @@ from service.store.retention import Retention
 __all__ = ["BUCKETS_S", "NotRunningError", "Store", "StoreError", "stored_latency"]
 
 
-class Store(Baselines, Metrics, Marks, Retention):
+class Store(Baselines, Metrics, Marks, Acts, Retention):
     """The store of one installation; see :meth:`open`. Every method may be called from any thread."""

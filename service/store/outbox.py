@@ -8,14 +8,23 @@ the same id. Two dispatchers never hold the same message while the first one's l
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, func, or_, select, update
 
-from service.alerting import Alert, AlertEvent, AlertState, Notification
+from service.alerting import Acknowledgement, Alert, AlertEvent, AlertState, Notification
 from service.records import DeliveryState, OutboxItem
 from service.store import counters, packing, values
 from service.store.database import Database
-from service.store.tables import ALERT, COUNTER, OUTBOX
+from service.store.tables import ACKNOWLEDGEMENT, ALERT, COUNTER, OUTBOX
+
+_RECENT = 12
+"""How many of a target's newest alerts are read to see whether it flaps."""
+
+_ALERTS = select(
+    ALERT.c.body, ACKNOWLEDGEMENT.c.at, ACKNOWLEDGEMENT.c.by, ACKNOWLEDGEMENT.c.reason
+).outerjoin(ACKNOWLEDGEMENT, ACKNOWLEDGEMENT.c.alert_id == ALERT.c.id)
 
 
 class Outbox(Database):
@@ -25,19 +34,25 @@ class Outbox(Database):
         self, target: str | None = None, state: AlertState | None = None, *, limit: int | None = None
     ) -> list[Alert]:
         """Alerts, the newest first; of one target, in one state, at most ``limit``, where given."""
-        query = select(ALERT.c.body).order_by(ALERT.c.opened_at.desc(), ALERT.c.id).limit(limit)
+        query = _ALERTS.order_by(ALERT.c.opened_at.desc(), ALERT.c.id).limit(limit)
         if target is not None:
             query = query.where(ALERT.c.target == target)
         if state is not None:
             query = query.where(ALERT.c.state == state.value)
         with self._read() as connection:
-            return [values.to_alert(packing.unpack_json(body)) for (body,) in connection.execute(query)]
+            return [_alert(row) for row in connection.execute(query)]
 
     def alert(self, alert_id: str) -> Alert | None:
         """One alert; None if there is none of that id."""
         with self._read() as connection:
-            body = connection.scalar(select(ALERT.c.body).where(ALERT.c.id == alert_id))
-        return None if body is None else values.to_alert(packing.unpack_json(body))
+            row = connection.execute(_ALERTS.where(ALERT.c.id == alert_id)).one_or_none()
+        return None if row is None else _alert(row)
+
+    def recent_alerts(self, target: str) -> list[Alert]:
+        """What a target's next alerts follow from: those that fire, and its newest ones."""
+        found = {a.id: a for a in self.alerts(target, limit=_RECENT)}
+        found |= {a.id: a for a in self.alerts(target, AlertState.FIRING)}
+        return list(found.values())
 
     def claim_notifications(
         self, owner: str, now: float, lease_s: float, limit: int = 20
@@ -178,6 +193,15 @@ class Outbox(Database):
 
 def _free(now: float) -> ColumnElement[bool]:
     return or_(OUTBOX.c.lease_until.is_(None), OUTBOX.c.lease_until <= now)
+
+
+def _alert(row: Row[*tuple[Any, ...]]) -> Alert:
+    alert = values.to_alert(packing.unpack_json(row.body))
+    return (
+        alert
+        if row.at is None
+        else replace(alert, acknowledgement=Acknowledgement(row.by, row.at, row.reason))
+    )
 
 
 def _item(row: Row[tuple[object, ...]]) -> OutboxItem:

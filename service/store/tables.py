@@ -259,6 +259,40 @@ class _Outbox(_Row, table=True):
     lease_until: float | None
 
 
+class _Acknowledgement(_Row, table=True):
+    """Beside the alert, whose row is replaced by every run: neither overwrites the other."""
+
+    __tablename__ = "goldwatch_acknowledgement"
+    alert_id: str = Field(sa_type=SafeText, primary_key=True, foreign_key="goldwatch_alert.id")
+    at: float
+    by: str = Field(sa_type=SafeText)
+    reason: str | None = Field(sa_type=SafeText)
+
+
+class _Silence(_Row, table=True):
+    """``alert_id`` is NULL where the whole target is silenced."""
+
+    __tablename__ = "goldwatch_silence"
+    __table_args__: ClassVar[Any] = (Index(None, "target", "until"),)
+    id: str = Field(sa_type=SafeText, primary_key=True)
+    target: str = Field(sa_type=SafeText)
+    alert_id: str | None = Field(sa_type=SafeText, foreign_key="goldwatch_alert.id")
+    created_at: float
+    until: float
+    by: str = Field(sa_type=SafeText)
+    reason: str = Field(sa_type=SafeText)
+    ended_at: float | None
+
+
+class _Receipt(_Row, table=True):
+    """What a notifier's receiver called the first message about an alert, so that later ones join it."""
+
+    __tablename__ = "goldwatch_receipt"
+    alert_id: str = Field(sa_type=SafeText, primary_key=True, foreign_key="goldwatch_alert.id")
+    notifier: str = Field(sa_type=SafeText, primary_key=True)
+    receipt: str = Field(sa_type=SafeText)
+
+
 class _Mark(_Row, table=True):
     __tablename__ = "goldwatch_mark"
     __table_args__: ClassVar[Any] = (Index(None, "target", "at"),)
@@ -317,6 +351,9 @@ SNAPSHOT = _table(_Snapshot)
 BASELINE = _table(_Baseline)
 ALERT = _table(_Alert)
 OUTBOX = _table(_Outbox)
+ACKNOWLEDGEMENT = _table(_Acknowledgement)
+SILENCE = _table(_Silence)
+RECEIPT = _table(_Receipt)
 MARK = _table(_Mark)
 COUNTER = _table(_Counter)
 TARGET_STATE = _table(_TargetState)

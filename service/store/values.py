@@ -58,8 +58,12 @@ def from_alert(alert: Alert) -> dict[str, Any]:
     return {
         name: getattr(alert, name)
         for name in (f.name for f in fields(Alert))
-        if name not in {"findings", "labels"}
-    } | {"labels": dict(alert.labels), "findings": from_findings(alert.findings)}
+        if name not in {"findings", "labels", "identity", "acknowledgement"}
+    } | {
+        "labels": dict(alert.labels),
+        "identity": dict(alert.identity),
+        "findings": from_findings(alert.findings),
+    }
 
 
 def to_alert(row: Mapping[str, Any]) -> Alert:

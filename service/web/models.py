@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, StringConstraints, Tag
 
 Verdict = Literal["inconclusive", "regressed", "learning", "suspect", "improved", "ok"]
 
@@ -86,16 +86,41 @@ class RunOut(Model):
 
 
 class RunsOut(Model):
-    """Runs, newest first; ``next_before`` asks for the page after this one, null on the last."""
+    """Runs, newest first. ``next_cursor`` asks for the page after this one; null on the last."""
 
     runs: list[RunOut]
-    next_before: int | None
+    next_cursor: int | None
+
+
+class FindingsOut(Model):
+    """What the checks found in one run."""
+
+    run: int
+    findings: list[FindingOut]
+
+
+class ScorerMarkOut(Model):
+    """What one scorer says of one example: its mean in the baseline's runs, and its score now."""
+
+    scorer: str
+    was: float | None
+    now: float | None
 
 
 class ExampleOut(Model):
-    """One example that broke. Texts are null where they are not shown, not kept any more, or unknown."""
+    """One example that broke. Texts are null where they are not shown, not kept any more, or unknown.
+
+    ``since_run`` is the first run of the unbroken stretch of wrong answers that ends with this run;
+    ``since_exact`` is false where it may have begun before.
+    """
 
     id: str
+    slices: dict[str, str]
+    scores: list[ScorerMarkOut]
+    since_run: int
+    since_at: float
+    since_exact: bool
+    input: Any
     expected: Any
     before: str | None
     now: str | None
@@ -103,44 +128,109 @@ class ExampleOut(Model):
 
 
 class ExamplesOut(Model):
-    """The examples that broke in a run, worst first; ``next_offset`` is null on the last page.
+    """The examples that broke in a run by one scorer, unless told otherwise the one that lost most.
 
-    ``scorer`` is the one that lost most; ``before_run`` the run whose answers are "before".
+    ``broke`` and ``fixed`` count over the whole golden set, ``matching`` those in the slice that was asked for;
+    ``scorers`` and ``slices`` say how many broke by each; ``before_run`` is the run whose answers are "before".
     """
 
     run: int
     scorer: str | None
     broke: int
     fixed: int
+    matching: int
     before_run: int | None
+    scorers: dict[str, int]
+    slices: dict[str, int]
     examples: list[ExampleOut]
-    next_offset: int | None
+    next_cursor: int | None
+
+
+class AcknowledgementOut(Model):
+    """Somebody sees to an alert: who says so, since when, and what they said."""
+
+    by: str
+    at: float
+    reason: str | None
 
 
 class AlertOut(Model):
-    """One regression or outage of one target from one onset."""
+    """One regression or outage of one target from one onset, or a trouble of the watch itself (``topic``)."""
 
     id: str
     target: str
-    kind: Literal["regression", "outage"]
+    kind: Literal["regression", "outage", "watch"]
     state: Literal["firing", "resolved"]
     severity: str
     labels: dict[str, str]
     opened_at: float
-    opened_run: int
+    opened_run: int | None
     onset_run: int | None
     updated_at: float
-    updated_run: int
+    updated_run: int | None
     resolved_at: float | None
     notified_at: float | None
     repeats: int
     findings: list[FindingOut]
+    topic: str
+    flapping: bool
+    acknowledgement: AcknowledgementOut | None
 
 
 class AlertsOut(Model):
-    """Alerts, newest first."""
+    """Alerts, newest first. ``next_cursor`` asks for the page after this one; null on the last."""
 
     alerts: list[AlertOut]
+    next_cursor: int | None
+
+
+class MessageOut(Model):
+    """One message about an alert, and how its delivery stands."""
+
+    id: str
+    event: str
+    notifier: str
+    created_at: float
+    state: Literal["pending", "sent", "failed"]
+    attempts: int
+    due_at: float | None
+    done_at: float | None
+    error: str | None
+
+
+class MessagesOut(Model):
+    """Who was told of an alert, oldest first."""
+
+    alert: str
+    messages: list[MessageOut]
+
+
+class CausesOut(Model):
+    """What probably changed, the likeliest first, as the newest message about the alert says it."""
+
+    alert: str
+    causes: list[Any]
+
+
+class BaselineOut(Model):
+    """Runs that say what healthy is; ``runs`` is empty while they are being collected.
+
+    ``replaced_at`` is null for the one in force.
+    """
+
+    id: int
+    opened_at: float
+    reason: str | None
+    from_run: int
+    runs: list[int]
+    replaced_at: float | None
+
+
+class BaselinesOut(Model):
+    """All baselines that a target has had, oldest first."""
+
+    target: str
+    baselines: list[BaselineOut]
 
 
 class TargetOut(Model):
@@ -196,27 +286,75 @@ class ErrorOut(Model):
     detail: str
 
 
+Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000)]
+"""Why; is kept and shown."""
+
+
+class AcceptIn(BaseModel):
+    """What a target answers now is healthy: why?"""
+
+    model_config = ConfigDict(extra="ignore")
+
+    reason: Reason
+
+
 class MarkIn(BaseModel):
-    """A deployment mark: what was deployed. MLflow's ``model_version_alias.created`` body is taken as well."""
+    """A deployment mark: what was deployed."""
 
     model_config = ConfigDict(extra="ignore")
 
     version: Annotated[str, Field(min_length=1, max_length=200)]
     note: Annotated[str | None, Field(max_length=2000)] = None
 
-    @model_validator(mode="before")
-    @classmethod
-    def _from_mlflow(cls, value: Any) -> Any:
-        """MLflow nests what it tells under ``data``, and says what happened beside it."""
-        if not isinstance(value, dict) or value.get("entity") != "model_version_alias":
-            return value
-        data = value.get("data")
-        if value.get("action") != "created" or not isinstance(data, dict):
-            raise ValueError("of MLflow's events only model_version_alias.created is a deployment mark")
-        return {
-            "version": str(data.get("version", "")),
-            "note": f"MLflow: {data.get('name')} is {data.get('alias')}",
-        }
+
+class MlflowAlias(BaseModel):
+    """Which version of which registered model an alias names now."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    name: Annotated[str, Field(max_length=500)]
+    alias: Annotated[str, Field(max_length=500)]
+    version: Annotated[str, Field(min_length=1, max_length=200)]
+
+
+class MlflowEvent(BaseModel):
+    """MLflow's webhook body of ``model_version_alias.created``; its other events are no deployment."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    entity: Literal["model_version_alias"]
+    action: Literal["created"]
+    data: MlflowAlias
+
+    def mark(self) -> MarkIn:
+        """The same as a mark."""
+        return MarkIn(version=self.data.version, note=f"MLflow: {self.data.name} is {self.data.alias}"[:2000])
+
+
+def _form(body: Any) -> str:
+    return "mlflow" if isinstance(body, MlflowEvent) or (isinstance(body, dict) and "entity" in body) else "mark"
+
+
+MarkBody = Annotated[
+    Annotated[MarkIn, Tag("mark")] | Annotated[MlflowEvent, Tag("mlflow")], Discriminator(_form)
+]
+"""A deployment mark in our form or in MLflow's: whatever has an ``entity`` is one of MLflow's events."""
+
+
+class PastMarkOut(Model):
+    """A deployment mark."""
+
+    at: float
+    version: str
+    note: str | None
+
+
+class MarksOut(Model):
+    """A target's deployment marks, newest first. ``next_cursor`` asks for the page after this one."""
+
+    target: str
+    marks: list[PastMarkOut]
+    next_cursor: int | None
 
 
 class MarkOut(Model):
