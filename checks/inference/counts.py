@@ -153,10 +153,19 @@ def log_bets(state: Counts, x: FloatArray, m: FloatArray) -> FloatArray:
 
 def learn(state: Counts, x: FloatArray, m: FloatArray) -> Counts:
     """The state after a run with x failures out of m answers, both [strata]."""
-    return replace(_scatter(state, x, m), failures=state.failures + x, answers=state.answers + m)
+    scattered = _scatter(state, x, m)
+    return Counts(
+        state.member,
+        state.bar,
+        state.failures + x,
+        state.answers + m,
+        scattered.excess,
+        scattered.scale,
+    )
 
 
 def _scatter(state: Counts, x: FloatArray, m: FloatArray) -> Counts:
     expected = m * state.failures / state.answers
     own = expected * (1.0 + m / state.answers)
-    return replace(state, excess=state.excess + (x - expected) ** 2 - own, scale=state.scale + expected**2)
+    excess, scale = state.excess + (x - expected) ** 2 - own, state.scale + expected**2
+    return Counts(state.member, state.bar, state.failures, state.answers, excess, scale)

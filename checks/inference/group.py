@@ -4,8 +4,8 @@ A group watches one score of one golden set: a mean stream over all examples (``
 stream (``counts.py``) and a mean stream per slice, which share the group's part of the budget 40/35/25 (60/40
 without slices; what is absent is shared among the rest). ``initial`` and ``advance`` are the whole interface:
 ``advance`` takes in rows of scores, one live run or ten thousand recorded ones, and gives the
-new state and what each row showed. The state is a value: everything that is used at a run was settled by
-the runs before it.
+new state and what each row showed. The state is a value (``streams.py``): everything that is used at a run was
+settled by the runs before it.
 
 Each run is held against a reference (``reference.py``), fitted anew whenever the number of past runs has doubled.
 The failures of a run at its cap are learnt one run later: otherwise the first of two bad runs would teach the
@@ -18,156 +18,20 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from checks.inference import clock, conformal, counts, noise, onset, reference, resolve, tails
+from checks.inference.streams import REMEMBERED, Float32Array, Page, Plan, State, Trace, initial
 from checks.types import BoolArray, FloatArray
 
-Float32Array: TypeAlias = NDArray[np.float32]
-
-REMEMBERED = 256
-"""Runs whose e-values are kept for the onset (as they were, not capped: the onset asks when, not whether)."""
+__all__ = ["CHUNK", "REMEMBERED", "Page", "Plan", "State", "Trace", "advance", "initial"]
 
 WARM, REST, HELD = 0.05, 10.0, 0.99
 """After a run that was not at its cap, and from evidence below WARM or below REST times the time between runs (what
 time alone brings on a sparse schedule), one bad run may lift the evidence to HELD at most: two runs must agree."""
 
 CHUNK = 512
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What never changes in a group.
-
-    ``masks`` [streams, examples], the first one all true; ``names`` the streams' names, the first "all";
-    ``key`` numbers the group for the counter-based generator; ``margin`` is a drop that is granted, in
-    units of the score; ``least_variance`` floors PB, and below ``conformal_below`` the mean stream is conformal;
-    ``remembered`` runs are kept for the onset.
-    """
-
-    masks: BoolArray
-    names: tuple[str, ...]
-    baseline_runs: int
-    key: int = 0
-    rare: bool = True
-    margin: float = 0.0
-    least_variance: float = 0.5
-    conformal_below: float = 2.5
-    remembered: int = REMEMBERED
-
-    @property
-    def streams(self) -> int:
-        """The number of mean streams."""
-        return len(self.names)
-
-    @property
-    def bets(self) -> FloatArray:
-        """The weight of every bet [bets], summing to 1: mean streams' thetas in order, then the gammas."""
-        slices = self.streams - 1
-        parts = {"mean": 0.4 if slices else 0.6, "rare": (0.35 if slices else 0.4) * self.rare}
-        parts["slices"] = 0.25 if slices else 0.0
-        whole = sum(parts.values())
-        shares = [parts["mean"] / whole, *[parts["slices"] / whole / max(slices, 1)] * slices]
-        means = np.concatenate([share * noise.THETA_WEIGHTS for share in shares])
-        return np.concatenate([means, parts["rare"] / whole * counts.GAMMA_WEIGHTS]) if self.rare else means
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """A standing page: ``run`` paged, ``onset`` is the first bad run; both count judged runs from 0.
-
-    ``stream`` is the one that led; ``shift`` its mean distance from health in standard deviations;
-    ``evidence`` the highest seen; ``onset_set`` the 90% set of starts.
-    """
-
-    run: int
-    onset: int
-    onset_set: tuple[int, ...]
-    stream: str
-    shift: float
-    evidence: float
-    recovery: float = 0.0
-    good_runs: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class State:
-    """Everything that the past has left. ``seen`` counts measured runs, ``runs`` those that were learnt.
-
-    ``held`` [0 or 1, 2, strata]: the failures and answers of a run at its cap, not learnt yet. ``hot``: the
-    newest judged run was at its cap.
-    """
-
-    seen: int
-    runs: int
-    refit_at: int
-    total: FloatArray
-    squares: FloatArray
-    answers: FloatArray
-    low: FloatArray
-    second: FloatArray
-    rows: FloatArray
-    times: FloatArray
-    last_at_h: float | None
-    evidence: FloatArray
-    past_log_e: Float32Array
-    past_dt: FloatArray
-    past_shift: Float32Array
-    pool: FloatArray
-    held: FloatArray
-    tails: tails.Tails
-    hot: bool = False
-    fitted: reference.Reference | None = None
-    noise: noise.Noise | None = None
-    counts: counts.Counts | None = None
-    page: Page | None = None
-
-    @property
-    def learning(self) -> bool:
-        """True until the baseline is complete."""
-        return self.fitted is None
-
-
-@dataclass(frozen=True, slots=True)
-class Trace:
-    """What each row showed.
-
-    ``evidence`` [rows], 1 pages; ``parts`` [rows, streams + 1], its split over mean streams and
-    rare failures; ``capped`` [rows], a bad run that wants a second; ``paged`` [rows], the page began here.
-    """
-
-    evidence: FloatArray
-    parts: FloatArray
-    capped: BoolArray
-    paged: BoolArray
-
-
-def initial(plan: Plan) -> State:
-    """No run seen yet."""
-    n, bets = plan.masks.shape[1], len(plan.bets)
-    return State(
-        seen=0,
-        runs=0,
-        refit_at=plan.baseline_runs,
-        total=np.zeros(n),
-        squares=np.zeros(n),
-        answers=np.zeros(n),
-        low=np.full(n, np.inf),
-        second=np.full(n, np.inf),
-        rows=np.zeros((0, n)),
-        times=np.zeros(0),
-        last_at_h=None,
-        evidence=np.zeros(bets),
-        past_log_e=np.zeros((0, bets), dtype=np.float32),
-        past_dt=np.zeros(0),
-        past_shift=np.zeros((0, plan.streams), dtype=np.float32),
-        pool=np.zeros((plan.streams, 0)),
-        held=np.zeros((0, 2, counts.STRATA)),
-        tails=tails.initial(plan.streams + 1),
-    )
 
 
 def advance(
@@ -215,7 +79,7 @@ def _collect(plan: Plan, state: State, row: FloatArray, at_h: float, *, learn: b
         return state
     if not learn:
         return replace(state, seen=state.seen + 1, last_at_h=at_h)
-    state = _absorb(state, np.where(answered, row, 0.0), answered)
+    state = _absorb(state, row[None], answered[None])
     state = replace(
         state,
         seen=state.seen + 1,
@@ -226,17 +90,21 @@ def _collect(plan: Plan, state: State, row: FloatArray, at_h: float, *, learn: b
     return _arm(plan, state) if state.runs >= plan.baseline_runs else state
 
 
-def _absorb(state: State, row: FloatArray, answered: BoolArray) -> State:
-    """Add one run to the examples' sums; ``row`` holds 0 where unanswered."""
-    value = np.where(answered, row, np.inf)
+def _absorb(state: State, rows: FloatArray, answered: BoolArray) -> State:
+    """Add runs [rows, examples] to the examples' sums and to the two least scores of each."""
+    if not len(rows):
+        return state
+    filled = np.where(answered, rows, 0.0)
+    lows = np.vstack([state.low, state.second, np.where(answered, rows, np.inf)])
+    least = np.partition(lows, 1, axis=0)[:2]
     return replace(
         state,
-        runs=state.runs + 1,
-        total=state.total + row,
-        squares=state.squares + row * row,
-        answers=state.answers + answered,
-        low=np.minimum(state.low, value),
-        second=np.minimum(state.second, np.maximum(state.low, value)),
+        runs=state.runs + len(rows),
+        total=state.total + filled.sum(axis=0),
+        squares=state.squares + (filled * filled).sum(axis=0),
+        answers=state.answers + answered.sum(axis=0),
+        low=least[0],
+        second=least[1],
     )
 
 
@@ -298,6 +166,82 @@ def _refit(plan: Plan, state: State) -> State:
     )
 
 
+class _Past:
+    """The newest ``keep`` rows of something, oldest first: an array that grows by a row at a time."""
+
+    def __init__(self, rows: FloatArray | Float32Array, keep: int) -> None:
+        self._rows, self._keep, self._more = rows, keep, list[FloatArray | np.float64]()
+
+    def add(self, row: FloatArray | np.float64) -> None:
+        self._more.append(row)
+
+    def clear(self) -> None:
+        self._rows, self._more = self._rows[:0], []
+
+    def array(self) -> FloatArray:
+        if self._more:
+            added = np.asarray(self._more[-self._keep :]).astype(self._rows.dtype)
+            whole: FloatArray = np.concatenate([self._rows, added])
+            self._rows, self._more = whole[-self._keep :], []
+        return self._rows
+
+
+@dataclass(slots=True)
+class _Now:
+    """What changes from run to run while a stretch is judged; the state takes it over at the stretch's end."""
+
+    seen: int
+    last_at_h: float | None
+    evidence: FloatArray
+    noise: noise.Noise
+    counts: counts.Counts | None
+    held: FloatArray
+    tails: tails.Tails
+    hot: bool
+    page: Page | None
+    log_e: _Past
+    dt: _Past
+    shift: _Past
+    pool: _Past
+
+    @classmethod
+    def of(cls, plan: Plan, state: State) -> _Now:
+        assert state.noise is not None  # noqa: S101  # only an armed group judges
+        return cls(
+            state.seen,
+            state.last_at_h,
+            state.evidence,
+            state.noise,
+            state.counts,
+            state.held,
+            state.tails,
+            state.hot,
+            state.page,
+            _Past(state.past_log_e, plan.remembered),
+            _Past(state.past_dt, plan.remembered),
+            _Past(state.past_shift, plan.remembered),
+            _Past(state.pool.T, conformal.POOL),
+        )
+
+    def into(self, state: State) -> State:
+        return replace(
+            state,
+            seen=self.seen,
+            last_at_h=self.last_at_h,
+            evidence=self.evidence,
+            noise=self.noise,
+            counts=self.counts,
+            held=self.held,
+            tails=self.tails,
+            hot=self.hot,
+            page=self.page,
+            past_log_e=self.log_e.array(),
+            past_dt=self.dt.array(),
+            past_shift=self.shift.array(),
+            pool=np.ascontiguousarray(self.pool.array().T),
+        )
+
+
 def _judge(
     plan: Plan,
     state: State,
@@ -311,50 +255,56 @@ def _judge(
     fitted = state.fitted
     assert fitted is not None  # noqa: S101  # only an armed group judges
     answered = ~np.isnan(scores)
-    filled = np.where(answered, scores, 0.0)
     y = reference.statistic(plan.masks, fitted, scores, answered)
-    sizes = plan.masks.sum(axis=1) * plan.margin / fitted.unit
+    margin = plan.masks.sum(axis=1) * plan.margin / fitted.unit
     x, m = counts.count(state.counts, scores, answered) if state.counts else (y, y)
-    weights = plan.bets
+    weights, measured = plan.bets, answered.any(axis=1)
+    learnt = np.zeros(len(scores), dtype=bool)
+    now = _Now.of(plan, state)
     for i in range(len(scores)):
-        if not answered[i].any():
-            since = 0.0 if state.last_at_h is None else float(at_h[i]) - state.last_at_h
-            resting = (weights @ state.evidence + since) / threshold_h[i]
-            trace.evidence[offset + i] = state.page.evidence if state.page else min(resting, 0.999)
+        at, threshold = float(at_h[i]), float(threshold_h[i])
+        if not measured[i]:
+            since = 0.0 if now.last_at_h is None else at - now.last_at_h
+            resting = (weights @ now.evidence + since) / threshold
+            trace.evidence[offset + i] = now.page.evidence if now.page else min(resting, 0.999)
             continue
-        state, capped, paged, parts = _one(
-            plan, state, weights, y[i], sizes, x[i], m[i], float(at_h[i]), float(threshold_h[i]), learn=learn
+        prediction, capped, parts = _one(
+            plan, fitted, now, weights, y[i], margin, x[i], m[i], at, threshold, learn=learn
         )
         trace.parts[offset + i] = parts
-        trace.capped[offset + i], trace.paged[offset + i] = capped, paged
-        trace.evidence[offset + i] = state.page.evidence if state.page else parts.sum()
-        if learn and state.page is None:
-            state = _absorb(state, filled[i], answered[i])
-            state = _learn(state, y[i], x[i], m[i], float(at_h[i]), capped=capped)
+        trace.capped[offset + i] = capped
+        trace.paged[offset + i] = now.page is not None and now.page.run == now.seen - 1
+        trace.evidence[offset + i] = now.page.evidence if now.page else parts.sum()
+        if learn and now.page is None:
+            learnt[i] = True
+            _learn(now, prediction, y[i], x[i], m[i], capped=capped)
+    state = _absorb(now.into(state), scores[learnt], answered[learnt])
     return _refit(plan, state) if state.runs >= state.refit_at else state
 
 
-def _learn(state: State, y: FloatArray, x: FloatArray, m: FloatArray, at_h: float, *, capped: bool) -> State:
-    learnt = state.noise
-    assert learnt is not None  # noqa: S101  # only an armed group learns
-    clean = np.where(np.isnan(y), learnt.mean, y)
-    learnt = noise.learn(learnt, noise.predict(learnt, clean, at_h), clean, seen=~np.isnan(y))
-    pool = np.concatenate([state.pool, y[:, None]], axis=1)[:, -conformal.POOL :]
-    state = replace(state, noise=learnt, pool=pool)
-    if state.counts is None:
-        return state
-    known = state.counts
-    for before in state.held:
-        known = counts.learn(known, before[0], before[1])
-    now = np.stack([x, m])[None]
+def _learn(
+    now: _Now, prediction: noise.Prediction, y: FloatArray, x: FloatArray, m: FloatArray, *, capped: bool
+) -> None:
+    seen = ~np.isnan(y)
+    clean = y if seen.all() else np.where(seen, y, now.noise.mean)
+    now.noise = noise.learn(now.noise, prediction, clean, seen=seen)
+    now.pool.add(y)
+    if now.counts is None:
+        return
+    for before in now.held:
+        now.counts = counts.learn(now.counts, before[0], before[1])
+    held = np.stack([x, m])[None]
     if capped:
-        return replace(state, counts=known, held=now)
-    return replace(state, counts=counts.learn(known, x, m), held=now[:0])
+        now.held = held
+    else:
+        now.counts = counts.learn(now.counts, x, m)
+        now.held = held[:0]
 
 
 def _one(
     plan: Plan,
-    state: State,
+    fitted: reference.Reference,
+    now: _Now,
     weights: FloatArray,
     y: FloatArray,
     margin: FloatArray,
@@ -364,61 +314,55 @@ def _one(
     threshold_h: float,
     *,
     learn: bool,
-) -> tuple[State, bool, bool, FloatArray]:
-    """Judge one measured run: the new state, whether it was at its cap, whether it paged, evidence by stream."""
-    fitted, learnt = state.fitted, state.noise
-    assert fitted is not None and learnt is not None  # noqa: S101, PT018  # only an armed group judges
+) -> tuple[noise.Prediction, bool, FloatArray]:
+    """Judge one measured run: what was predicted, whether it was at its cap, and the evidence by stream."""
     blind = np.isnan(y)
-    clean = np.where(blind, learnt.mean, y)
-    prediction = noise.predict(learnt, clean, at_h)
+    clean = np.where(blind, now.noise.mean, y) if blind.any() else y
+    prediction = noise.predict(now.noise, clean, at_h)
     log_e = noise.log_bets(noise.z_values(prediction, margin), prediction.log_w)
     if fitted.ranked.any():
-        z = conformal.z_values(state.pool, clean, conformal.uniforms(plan.key, plan.streams, state.seen))
+        z = conformal.z_values(
+            now.pool.array().T, clean, conformal.uniforms(plan.key, plan.streams, now.seen)
+        )
         ranked = z[:, None] * noise.THETAS - 0.5 * noise.THETAS**2
         log_e = np.where(fitted.ranked[:, None], ranked, log_e)
     log_e = np.where(blind[:, None], 0.0, log_e).ravel()
-    if state.counts is not None:
-        log_e = np.concatenate([log_e, counts.log_bets(state.counts, x, m)])
+    if now.counts is not None:
+        log_e = np.concatenate([log_e, counts.log_bets(now.counts, x, m)])
     shift = np.where(blind, np.nan, -(prediction.error[:, 0]) / prediction.scale[:, 0])
-    dt_h = (
-        clock.SHORTEST_DT_H if state.last_at_h is None else max(at_h - state.last_at_h, clock.SHORTEST_DT_H)
-    )
-    state = replace(state, seen=state.seen + 1, last_at_h=at_h)
-    if state.page is not None:
-        state = _recover(plan, state, state.page, shift)
-        return state, False, False, _parts(plan, weights * state.evidence / threshold_h)
+    dt_h = clock.SHORTEST_DT_H if now.last_at_h is None else max(at_h - now.last_at_h, clock.SHORTEST_DT_H)
+    now.seen, now.last_at_h = now.seen + 1, at_h
+    if now.page is not None:
+        _recover(plan, now, now.page, shift)
+        return prediction, False, _parts(plan, weights * now.evidence / threshold_h)
     mixed = _mixed(plan, weights, log_e)
-    bounded = log_e - _per_bet(plan, tails.excess(state.tails, mixed))
-    grown, capped = clock.step(state.evidence, bounded, weights, dt_h=dt_h, threshold_h=threshold_h)
+    bounded = log_e - _per_bet(plan, tails.excess(now.tails, mixed))
+    grown, capped = clock.step(now.evidence, bounded, weights, dt_h=dt_h, threshold_h=threshold_h)
     warm = max(WARM * threshold_h, REST * clock.counted(dt_h, threshold_h))
-    alone = capped and not state.hot and float(weights @ state.evidence) < warm
+    alone = capped and not now.hot and float(weights @ now.evidence) < warm
     if alone:
         grown = grown * min(1.0, HELD * threshold_h / float(weights @ grown))
-    state = replace(
-        state,
-        evidence=grown,
-        hot=capped,
-        past_log_e=_recent(state.past_log_e, bounded, plan.remembered),
-        past_dt=np.append(state.past_dt, dt_h)[-plan.remembered :],
-        past_shift=_recent(state.past_shift, shift, plan.remembered),
-    )
+    now.evidence, now.hot = grown, capped
+    now.log_e.add(bounded)
+    now.dt.add(np.float64(dt_h))
+    now.shift.add(shift)
     parts = _parts(plan, weights * grown / threshold_h)
-    if parts.sum() < 1.0:
-        return replace(state, tails=tails.learn(state.tails, mixed)) if learn else state, capped, False, parts
-    return replace(state, page=_page(plan, state, weights, parts), held=state.held[:0]), capped, True, parts
-
-
-def _recent(past: Float32Array, row: FloatArray, keep: int) -> Float32Array:
-    """The newest ``keep`` rows, the given one last; single precision is enough to ask when."""
-    return np.vstack([past[-keep + 1 :] if keep > 1 else past[:0], row.astype(np.float32)])
+    if parts.sum() >= 1.0:
+        now.page, now.held = _page(plan, now, weights, parts), now.held[:0]
+    elif learn:
+        now.tails = tails.learn(now.tails, mixed, seen=np.append(~blind, True))
+    return prediction, capped, parts
 
 
 def _mixed(plan: Plan, weights: FloatArray, log_e: FloatArray) -> FloatArray:
     """Log of each stream's mixture e-value [streams + 1]; 0 for rare failures where they are not watched."""
     means = plan.streams * len(noise.THETAS)
-    mean = np.logaddexp.reduce(log_e[:means].reshape(plan.streams, -1) + np.log(noise.THETA_WEIGHTS), axis=1)
-    rare = np.logaddexp.reduce(log_e[means:] + np.log(counts.GAMMA_WEIGHTS)) if len(weights) > means else 0.0
+    mean = np.logaddexp.reduce(log_e[:means].reshape(plan.streams, -1) + _LOG_THETA_WEIGHTS, axis=1)
+    rare = np.logaddexp.reduce(log_e[means:] + _LOG_GAMMA_WEIGHTS) if len(weights) > means else 0.0
     return np.append(mean, rare)
+
+
+_LOG_THETA_WEIGHTS, _LOG_GAMMA_WEIGHTS = np.log(noise.THETA_WEIGHTS), np.log(counts.GAMMA_WEIGHTS)
 
 
 def _per_bet(plan: Plan, by_stream: FloatArray) -> FloatArray:
@@ -433,17 +377,17 @@ def _parts(plan: Plan, relative: FloatArray) -> FloatArray:
     return np.append(relative[:means].reshape(plan.streams, -1).sum(axis=1), relative[means:].sum())
 
 
-def _page(plan: Plan, state: State, weights: FloatArray, parts: FloatArray) -> Page:
+def _page(plan: Plan, now: _Now, weights: FloatArray, parts: FloatArray) -> Page:
     lead = int(np.argmax(parts))
     stream = 0 if lead == plan.streams else lead
-    probability = onset.posterior(state.past_log_e, state.past_dt, weights)
-    first = state.seen - len(probability)
+    probability = onset.posterior(now.log_e.array(), now.dt.array(), weights)
+    first = now.seen - len(probability)
     start = int(np.argmax(probability))
-    shifts = state.past_shift[start:, stream]
+    shifts = now.shift.array()[start:, stream]
     known = shifts[~np.isnan(shifts)]
     shift = float(known.mean()) if len(known) else resolve.LEAST_SHIFT
     return Page(
-        run=state.seen - 1,
+        run=now.seen - 1,
         onset=first + start,
         onset_set=tuple(first + i for i in onset.credible(probability)),
         stream=plan.names[stream],
@@ -452,24 +396,19 @@ def _page(plan: Plan, state: State, weights: FloatArray, parts: FloatArray) -> P
     )
 
 
-def _recover(plan: Plan, state: State, page: Page, shift: FloatArray) -> State:
+def _recover(plan: Plan, now: _Now, page: Page, shift: FloatArray) -> None:
     """One more measured run under a standing page; when it is over the clock starts again from nothing.
 
     A run that does not show the stream that paged says nothing of it.
     """
-    now = float(shift[plan.names.index(page.stream)])
-    if math.isnan(now):
-        return state
-    recovery = resolve.step(page.recovery, now, page.shift)
-    good = page.good_runs + 1 if now < page.shift / 2.0 else 0
+    today = float(shift[plan.names.index(page.stream)])
+    if math.isnan(today):
+        return
+    recovery = resolve.step(page.recovery, today, page.shift)
+    good = page.good_runs + 1 if today < page.shift / 2.0 else 0
     if recovery >= math.log(resolve.THRESHOLD_H) and good >= resolve.LEAST_RUNS:
-        return replace(
-            state,
-            page=None,
-            hot=False,
-            evidence=np.zeros_like(state.evidence),
-            past_log_e=state.past_log_e[:0],
-            past_dt=state.past_dt[:0],
-            past_shift=state.past_shift[:0],
-        )
-    return replace(state, page=replace(page, recovery=recovery, good_runs=good))
+        now.page, now.hot, now.evidence = None, False, np.zeros_like(now.evidence)
+        for past in (now.log_e, now.dt, now.shift):
+            past.clear()
+    else:
+        now.page = replace(page, recovery=recovery, good_runs=good)

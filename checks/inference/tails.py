@@ -22,13 +22,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from checks.types import FloatArray
+from checks.types import BoolArray, FloatArray
 
 FREE = float(np.log(3.0))
 """Log e up to which nothing is bounded."""
 
 WIDTH, BINS = 0.25, 28
 LAG = 4
+_UNSEEN = -1
 SEEN = 2
 _SHARE = 0.2
 
@@ -51,7 +52,8 @@ def initial(streams: int) -> Tails:
 
 
 def _bins(log_e: FloatArray) -> FloatArray:
-    return np.clip(np.floor((log_e - FREE) / WIDTH) + 1.0, 0.0, BINS)
+    """0 below FREE, then one number per WIDTH up to BINS."""
+    return np.minimum(np.maximum(np.floor((log_e - FREE) / WIDTH) + 1.0, 0.0), BINS)
 
 
 def excess(tails: Tails, log_e: FloatArray) -> FloatArray:
@@ -63,11 +65,15 @@ def excess(tails: Tails, log_e: FloatArray) -> FloatArray:
     return np.where((at_least >= SEEN) & (bins > 0), np.maximum(log_e - bound, 0.0), 0.0)
 
 
-def learn(tails: Tails, log_e: FloatArray) -> Tails:
-    """The state after a healthy run with log e [streams] (not bounded)."""
-    recent = np.vstack([tails.recent, _bins(log_e)])
+def learn(tails: Tails, log_e: FloatArray, *, seen: BoolArray | None = None) -> Tails:
+    """The state after a healthy run with log e [streams] (not bounded).
+
+    A stream that the run did not show (``seen`` [streams] false) learns nothing: a stand-in would pass for a calm run.
+    """
+    bins = _bins(log_e) if seen is None else np.where(seen, _bins(log_e), _UNSEEN)
+    recent = np.concatenate([tails.recent, bins[None]])
     if len(recent) <= LAG:
         return Tails(tails.counts, recent)
-    counts = tails.counts.copy()
-    counts[np.arange(counts.shape[0]), recent[0].astype(int)] += 1.0
+    oldest, counts = recent[0].astype(int), tails.counts.copy()
+    counts[np.arange(len(oldest)), oldest] += oldest != _UNSEEN
     return Tails(counts, recent[1:])
