@@ -18,11 +18,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from checks.inference import clock, conformal, counts, noise, onset, reference, resolve, tails
-from checks.inference.streams import REMEMBERED, Float32Array, Page, Plan, State, Trace, initial
+from checks.inference.streams import REMEMBERED, Page, Plan, State, Trace, initial
 from checks.types import BoolArray, FloatArray
 
 __all__ = ["CHUNK", "REMEMBERED", "Page", "Plan", "State", "Trace", "advance", "initial"]
@@ -169,8 +171,8 @@ def _refit(plan: Plan, state: State) -> State:
 class _Past:
     """The newest ``keep`` rows of something, oldest first: an array that grows by a row at a time."""
 
-    def __init__(self, rows: FloatArray | Float32Array, keep: int) -> None:
-        self._rows, self._keep, self._more = rows, keep, list[FloatArray | np.float64]()
+    def __init__(self, rows: NDArray[Any], keep: int) -> None:
+        self._rows, self._keep, self._more = rows, keep, list[Any]()
 
     def add(self, row: FloatArray | np.float64) -> None:
         self._more.append(row)
@@ -178,10 +180,10 @@ class _Past:
     def clear(self) -> None:
         self._rows, self._more = self._rows[:0], []
 
-    def array(self) -> FloatArray:
+    def array(self) -> NDArray[Any]:
         if self._more:
             added = np.asarray(self._more[-self._keep :]).astype(self._rows.dtype)
-            whole: FloatArray = np.concatenate([self._rows, added])
+            whole = np.concatenate([self._rows, added])
             self._rows, self._more = whole[-self._keep :], []
         return self._rows
 
@@ -258,14 +260,15 @@ def _judge(
     y = reference.statistic(plan.masks, fitted, scores, answered)
     margin = plan.masks.sum(axis=1) * plan.margin / fitted.unit
     x, m = counts.count(state.counts, scores, answered) if state.counts else (y, y)
-    weights, measured = plan.bets, answered.any(axis=1)
+    weights = plan.bets
+    measured: BoolArray = np.any(answered, axis=1)
     learnt = np.zeros(len(scores), dtype=bool)
     now = _Now.of(plan, state)
     for i in range(len(scores)):
         at, threshold = float(at_h[i]), float(threshold_h[i])
         if not measured[i]:
             since = 0.0 if now.last_at_h is None else at - now.last_at_h
-            resting = (weights @ now.evidence + since) / threshold
+            resting = float(weights @ now.evidence + since) / threshold
             trace.evidence[offset + i] = now.page.evidence if now.page else min(resting, 0.999)
             continue
         prediction, capped, parts = _one(
