@@ -28,6 +28,7 @@ class RunKind(StrEnum):
     SCHEDULED = "scheduled"
     MANUAL = "manual"
     CONFIRM = "confirm"
+    BURST = "burst"
     MARK = "mark"
     IMPORTED = "imported"
 
@@ -152,6 +153,24 @@ class DeploymentMark:
     at: float
     version: str
     note: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BaseModelAnswers:
+    """What a target's base model answered to (some of) its golden set.
+
+    ``asked`` identifies the base model's endpoint, the question and the golden set; ``name`` is the base model's;
+    ``texts`` maps an example's id to the answer. What it cost is None where unknown.
+    """
+
+    target: str
+    asked: str
+    asked_at: float
+    name: str
+    texts: Mapping[str, str]
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cost_usd: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from service.store.acts import Acts
 from service.store.baselines import Baselines
+from service.store.causes import Causes
 from service.store.counters import BUCKETS_S
 from service.store.errors import NotRunningError, StoreError
 from service.store.marks import Marks
@@ -26,5 +27,5 @@ from service.store.retention import Retention
 __all__ = ["BUCKETS_S", "NotRunningError", "Store", "StoreError", "stored_latency"]
 
 
-class Store(Baselines, Metrics, Marks, Acts, Retention):
+class Store(Baselines, Metrics, Marks, Acts, Causes, Retention):
     """The store of one installation; see :meth:`open`. Every method may be called from any thread."""

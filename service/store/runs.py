@@ -16,7 +16,7 @@ from checks.types import Finding, Verdict
 from service.records import NewRun, Requests, RunKind, RunRecord, RunState
 from service.store import packing, values
 from service.store.golden import GoldenSets
-from service.store.tables import GOLDEN, JUDGEMENT, LEASE, RESPONSE, RUN
+from service.store.tables import BASE_ANSWERS, GOLDEN, JUDGEMENT, LEASE, RESPONSE, RUN
 
 
 class Runs(GoldenSets):
@@ -166,7 +166,7 @@ class Runs(GoldenSets):
         """Tokens and US dollars that a target has used since ``at``, for its daily limits.
 
         A finished run counts whole if it ended since then. A running one counts by the tokens of its
-        saved responses, and by the prices given.
+        saved responses, and by the prices given. What the base model was asked counts when it was asked.
         """
         mine = (RUN.c.target == target, RUN.c.kind != RunKind.IMPORTED.value)
         finished = select(
@@ -182,11 +182,19 @@ class Runs(GoldenSets):
             .join(RUN, RUN.c.id == RESPONSE.c.run_id)
             .where(*mine, RUN.c.state == RunState.RUNNING.value)
         )
+        base = select(
+            func.coalesce(func.sum(BASE_ANSWERS.c.input_tokens), 0),
+            func.coalesce(func.sum(BASE_ANSWERS.c.output_tokens), 0),
+            func.coalesce(func.sum(BASE_ANSWERS.c.cost_usd), 0.0),
+        ).where(BASE_ANSWERS.c.target == target, BASE_ANSWERS.c.asked_at >= at)
         with self._read() as connection:
             done_in, done_out, usd = connection.execute(finished).one()
             now_in, now_out = connection.execute(running).one()
-        usd = float(usd) + (now_in * input_usd_per_mtok + now_out * output_usd_per_mtok) / 1e6
-        return int(done_in + done_out + now_in + now_out), float(usd)
+            base_in, base_out, base_usd = connection.execute(base).one()
+        usd = (
+            float(usd) + float(base_usd) + (now_in * input_usd_per_mtok + now_out * output_usd_per_mtok) / 1e6
+        )
+        return int(done_in + done_out + now_in + now_out + base_in + base_out), float(usd)
 
     def _first(self, query: Select[Any]) -> RunRecord | None:
         with self._read() as connection:

@@ -303,6 +303,29 @@ class _Mark(_Row, table=True):
     note: str | None = Field(sa_type=SafeText)
 
 
+class _Diagnosis(_Row, table=True):
+    """What probably changed, as it was known when a bad run was judged."""
+
+    __tablename__ = "goldwatch_diagnosis"
+    run_id: int = Field(primary_key=True, foreign_key="goldwatch_run.id")
+    body: bytes = Field(sa_type=LargeBinary)
+
+
+class _BaseAnswers(_Row, table=True):
+    """What a target's base model answered. ``asked`` names whom it was asked of and what."""
+
+    __tablename__ = "goldwatch_base_answers"
+    __table_args__: ClassVar[Any] = (Index(None, "target", "asked_at"),)
+    id: int | None = Field(default=None, primary_key=True)
+    target: str = Field(sa_type=SafeText)
+    asked: str = Field(sa_type=Text)
+    asked_at: float
+    input_tokens: int | None
+    output_tokens: int | None
+    cost_usd: float | None
+    body: bytes = Field(sa_type=LargeBinary)
+
+
 class _Counter(_Row, table=True):
     """Totals that never go down. ``subject`` is a target or a notifier, ``part`` a scorer or empty."""
 
@@ -355,6 +378,8 @@ ACKNOWLEDGEMENT = _table(_Acknowledgement)
 SILENCE = _table(_Silence)
 RECEIPT = _table(_Receipt)
 MARK = _table(_Mark)
+DIAGNOSIS = _table(_Diagnosis)
+BASE_ANSWERS = _table(_BaseAnswers)
 COUNTER = _table(_Counter)
 TARGET_STATE = _table(_TargetState)
 VERSION = _table(_Version)
