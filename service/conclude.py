@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from checks import judge
+from checks.causes import Diagnosis
 from checks.quality import State as QualityState
 from checks.types import Measurement, Response, Served, Subject, Verdict
 from service import evidence, history
@@ -20,7 +21,7 @@ from service.alerting import (
     transitions,
 )
 from service.message import Evidence, body, outbox
-from service.records import Golden, Requests, RunRecord
+from service.records import Golden, Requests, RunKind, RunRecord
 from service.scoring import Scored, score_run
 
 if TYPE_CHECKING:
@@ -39,33 +40,34 @@ class Finished:
     judgement: judge.Judgement
 
 
-def conclude(
-    store: Store,
-    config: Config,
-    target: Target,
-    golden: Golden,
-    run_id: int,
-    *,
-    served: Served | None,
-    trouble: str | None,
-    owner: str | None,
-    clock: Callable[[], float],
-) -> Finished:
-    """Close a running run with everything that follows from the responses that were saved.
+@dataclass(frozen=True, slots=True)
+class Appraised:
+    """A run's answers, scored and judged, before anything of it is written.
+
+    ``after`` is the state of the checks that the run leaves.
+    """
+
+    record: RunRecord
+    served: Served | None
+    responses: Sequence[Response]
+    scored: Scored
+    about: Subject
+    judgement: judge.Judgement
+    after: judge.State
+
+
+def appraise(
+    store: Store, target: Target, golden: Golden, run_id: int, *, served: Served | None, trouble: str | None
+) -> Appraised:
+    """Score and judge the responses of a running run that were saved; nothing is written.
 
     Args:
         store: where the run is.
-        config: who is told.
         target: the run's target.
         golden: the golden set that was replayed.
         run_id: the run.
         served: what the server said it is.
         trouble: why the run may not be judged (interrupted, the store failed), or None.
-        owner: who holds the run's lease.
-        clock: tells seconds since 1970.
-
-    Raises:
-        NotRunningError: the run was closed or taken over by somebody else.
     """
     record = _record(store, run_id)
     responses = store.responses(run_id)
@@ -75,9 +77,40 @@ def conclude(
     after, judged = judge.judge(about, before, _measurement(record, scored, measured=trouble is None))
     if trouble is not None:
         judged = replace(judged, reason=trouble)
+    return Appraised(record, _served(served, responses), responses, scored, about, judged, after)
+
+
+def conclude(
+    store: Store,
+    config: Config,
+    target: Target,
+    golden: Golden,
+    appraised: Appraised,
+    *,
+    diagnosis: Diagnosis | None = None,
+    owner: str | None,
+    clock: Callable[[], float],
+) -> Finished:
+    """Close a running run with everything that follows from its appraisal.
+
+    Args:
+        store: where the run is.
+        config: who is told.
+        target: the run's target.
+        golden: the golden set that was replayed.
+        appraised: the run, scored and judged.
+        diagnosis: what probably changed, where somebody looked.
+        owner: who holds the run's lease.
+        clock: tells seconds since 1970.
+
+    Raises:
+        NotRunningError: the run was closed or taken over by somebody else.
+    """
+    record, responses, scored = appraised.record, appraised.responses, appraised.scored
+    judged, run_id = appraised.judgement, appraised.record.id
     transition = _transition(store, config, target, record, judged, clock())
     messages = _messages(
-        store, config, target, golden, record, scored, judged, transition, responses, clock()
+        store, config, target, golden, record, scored, judged, transition, responses, diagnosis, clock()
     )
     answered = int(scored.answered.sum())
     asked = len({r.example_id for r in responses})
@@ -91,20 +124,22 @@ def conclude(
         input_tokens=tokens[0],
         output_tokens=tokens[1],
         cost_usd=cost_usd(target.endpoint.price, *tokens),
-        served=_served(served, responses),
+        served=appraised.served,
         summaries=scored.summaries,
         findings=judged.findings,
         vectors=scored.vectors,
         answered=scored.answered,
         latency_s=scored.latency_s,
+        observed=scored.observed,
         now=clock(),
-        snapshot=judge.dump(after),
+        snapshot=judge.dump(appraised.after),
         alerts=transition.alerts,
         outbox=messages,
         owner=owner,
     )
     if record.baseline_id is not None:
-        pin_when_complete(store, target.name, record.baseline_id, about.baseline_runs, after)
+        needed = appraised.about.baseline_runs
+        pin_when_complete(store, target.name, record.baseline_id, needed, appraised.after)
     return Finished(_record(store, run_id), judged)
 
 
@@ -158,6 +193,10 @@ def _measurement(record: RunRecord, scored: Scored, *, measured: bool) -> Measur
         latency_s=stored_latency(scored.latency_s),
         share=record.share,
         period_h=record.period_h,
+        observed=scored.observed,
+        labels=scored.labels,
+        malformed=scored.malformed,
+        burst=record.kind is RunKind.BURST,
     )
 
 
@@ -204,6 +243,7 @@ def _messages(
     judged: judge.Judgement,
     transition: Transition,
     responses: Sequence[Response],
+    diagnosis: Diagnosis | None,
     now: float,
 ) -> tuple[Notification, ...]:
     if not transition.messages:
@@ -217,6 +257,8 @@ def _messages(
         onset_at=onset.started_at if onset is not None else None,
         reason=judged.reason,
         failures=failures,
+        cause=diagnosis.sentences if diagnosis is not None else (),
+        causes=diagnosis.causes if diagnosis is not None else (),
     )
     if any(notice.alert.kind is AlertKind.REGRESSION for notice in transition.messages):
         found = evidence.broken(

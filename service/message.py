@@ -17,6 +17,7 @@ from enum import StrEnum
 from typing import Any
 from urllib.parse import quote
 
+from checks.causes import Cause
 from checks.types import ErrorKind, Json
 from service import wording
 from service.alerting import (
@@ -64,7 +65,8 @@ class Evidence:
 
     ``failures`` counts the unanswered examples by :class:`~checks.types.ErrorKind`. ``broke`` and
     ``fixed`` count all examples that changed sides; ``examples`` are the most telling of those that broke.
-    ``onset_at`` is the start of the onset run. ``cause`` lists likely causes, the likeliest first.
+    ``onset_at`` is the start of the onset run. ``cause`` lists likely causes as sentences, the
+    likeliest first, and ``causes`` the same with the facts behind them.
     """
 
     answered: int
@@ -77,6 +79,7 @@ class Evidence:
     broke: int | None = None
     fixed: int | None = None
     cause: Sequence[str] = ()
+    causes: Sequence[Cause] = ()
 
 
 def body(
@@ -125,6 +128,7 @@ def body(
             "broke": evidence.broke,
             "fixed": evidence.fixed,
             "findings": findings,
+            "causes": [cause_object(cause) for cause in evidence.causes],
         },
         "finding": finding,
         "target": alert.target,
@@ -146,6 +150,18 @@ def acknowledged(message: Mapping[str, Any], said: Acknowledgement) -> dict[str,
 
 def _acknowledgement(said: Acknowledgement | None) -> dict[str, Any] | None:
     return None if said is None else {"by": said.by, "at": number(said.at), "reason": said.reason}
+
+
+def cause_object(cause: Cause) -> dict[str, Any]:
+    """A likely cause as messages and the API hold it."""
+    return {
+        "name": cause.name,
+        "title": cause.title,
+        "likelihood": cause.likelihood,
+        "strength": cause.strength,
+        "facts": list(cause.facts),
+        "next": cause.next,
+    }
 
 
 def with_texts(message: Mapping[str, Any], level: Texts) -> dict[str, Any]:

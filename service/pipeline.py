@@ -11,14 +11,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from checks.types import Verdict
-from service.conclude import Finished, conclude
+from service.conclude import Finished, appraise, conclude
 from service.golden import check_lock
 from service.records import BaselineRecord, Golden, NewRun, Requests, RunKind, RunRecord
 from service.segment import segment_key
@@ -240,41 +240,57 @@ async def _carry_out(
     store, endpoint = shell.store, target.endpoint
     plan = await asyncio.to_thread(plan_of, shell, target)
     already = await asyncio.to_thread(store.answered_keys, run_id)
-    keeper = asyncio.create_task(_keep_lease(shell, run_id))
     trouble: str | None = None
     result: ReplayResult | None = None
     try:
-        result = await (shell.ask or replay)(
-            golden.examples,
-            endpoint,
-            plan,
-            save=lambda batch: store.save_responses(run_id, batch),
-            already=already,
-            progress=progress,
-            stop=shell.stop,
-        )
+        async with _leased(shell, run_id):
+            result = await (shell.ask or replay)(
+                golden.examples,
+                endpoint,
+                plan,
+                save=lambda batch: store.save_responses(run_id, batch),
+                already=already,
+                progress=progress,
+                stop=shell.stop,
+            )
     except SaveError as error:
         trouble = f"the store failed: {error}"
-    finally:
-        keeper.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await keeper
     if result is not None and result.interrupted:
         await asyncio.to_thread(store.release_lease, run_id, shell.owner)
         return None
     served = result.served if result is not None else None
+    async with _leased(shell, run_id):
+        appraised = await asyncio.to_thread(
+            appraise, store, target, golden, run_id, served=served, trouble=trouble
+        )
+        diagnosis = None
+        if appraised.judgement.verdict is Verdict.REGRESSED:
+            from service.causes import look  # noqa: PLC0415  # only a bad run asks
+
+            diagnosis = await look(shell, target, golden, appraised)
     return await asyncio.to_thread(
         conclude,
         shell.store,
         shell.config,
         target,
         golden,
-        run_id,
-        served=served,
-        trouble=trouble,
+        appraised,
+        diagnosis=diagnosis,
         owner=shell.owner,
         clock=shell.clock,
     )
+
+
+@contextlib.asynccontextmanager
+async def _leased(shell: Shell, run_id: int) -> AsyncIterator[None]:
+    """Keep the run's lease while the block lasts."""
+    keeper = asyncio.create_task(_keep_lease(shell, run_id))
+    try:
+        yield
+    finally:
+        keeper.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await keeper
 
 
 async def _keep_lease(shell: Shell, run_id: int) -> None:
