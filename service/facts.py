@@ -15,8 +15,10 @@ from service.records import RunKind
 
 @dataclass(frozen=True, slots=True)
 class TargetFacts:
-    """One target as it is configured. Unknown is None, as ``interval_s`` where the schedule has no fixed one.
+    """One target as it is configured. Unknown is None.
 
+    ``interval_s`` is the time between runs; for a cron the longest of those around now. ``pager`` is the side that
+    pages for it, ``goldwatch`` or ``prometheus``. ``tokens_per_day`` and ``usd_per_day`` are its limits.
     ``url`` is the endpoint's address without credentials, ``model`` the name that is asked for,
     ``reference`` the base model's name; ``floors`` maps a scorer to its ``min``. ``trouble`` is why it could not be
     run as it stands (an edited golden set, say), None where nothing is wrong.
@@ -34,6 +36,9 @@ class TargetFacts:
     baseline_runs: int = 10
     floors: Mapping[str, float] = field(default_factory=dict)
     trouble: str | None = None
+    pager: str = "goldwatch"
+    tokens_per_day: int | None = None
+    usd_per_day: float | None = None
 
 
 class Facts(Protocol):

@@ -19,12 +19,14 @@ from prometheus_client.registry import Collector, CollectorRegistry
 from checks.types import ALL, Finding, ScoreSummary, Verdict
 from service import __version__
 from service.facts import Facts, TargetFacts
-from service.records import Histogram, MetricsSnapshot, RunRecord, TargetMetrics
+from service.records import DeploymentMark, Histogram, MetricsSnapshot, RunRecord, TargetMetrics
 
 Value = tuple[Sequence[str], float]
+DAY_S = 86_400.0
 
 NAMES: Mapping[str, tuple[str, ...]] = {
     "goldwatch_runs_total": ("target", "verdict"),
+    "goldwatch_last_run_timestamp_seconds": ("target",),
     "goldwatch_last_measured_timestamp_seconds": ("target",),
     "goldwatch_run_interval_seconds": ("target",),
     "goldwatch_run_duration_seconds": ("target",),
@@ -35,6 +37,7 @@ NAMES: Mapping[str, tuple[str, ...]] = {
     "goldwatch_time_to_first_token_seconds": ("target",),
     "goldwatch_tokens_total": ("target", "direction"),
     "goldwatch_cost_usd_total": ("target",),
+    "goldwatch_limit_used_ratio": ("target", "limit"),
     "goldwatch_examples_total": ("target", "scorer", "outcome"),
     "goldwatch_score_ratio": ("target", "scorer"),
     "goldwatch_baseline_score_ratio": ("target", "scorer"),
@@ -46,12 +49,15 @@ NAMES: Mapping[str, tuple[str, ...]] = {
     "goldwatch_slice_score_change": ("target", "scorer", "slice"),
     "goldwatch_evidence": ("target", "check"),
     "goldwatch_regressed": ("target", "check"),
-    "goldwatch_target_info": ("target", "severity"),
+    "goldwatch_deployment_timestamp_seconds": ("target",),
+    "goldwatch_deployment_info": ("target", "version"),
+    "goldwatch_target_info": ("target", "severity", "pager"),
     "goldwatch_golden_info": ("target", "digest", "version"),
     "goldwatch_endpoint_info": (
         "target", "kind", "url", "model", "served_model", "fingerprint", "server_version", "parent",
     ),
     "goldwatch_build_info": ("version", "python_version"),
+    "goldwatch_web_info": ("url",),
     "goldwatch_alerts_firing": ("target", "severity"),
     "goldwatch_notifications_total": ("notifier", "outcome"),
     "goldwatch_config_last_reload_successful": (),
@@ -60,8 +66,9 @@ NAMES: Mapping[str, tuple[str, ...]] = {
 
 _HELP = {
     "goldwatch_runs_total": "Finished runs by verdict.",
+    "goldwatch_last_run_timestamp_seconds": "When the last run ended, measured or not.",
     "goldwatch_last_measured_timestamp_seconds": "When the last run that could be measured ended.",
-    "goldwatch_run_interval_seconds": "The interval at which runs are scheduled.",
+    "goldwatch_run_interval_seconds": "The time between runs; for a cron the longest around now.",
     "goldwatch_run_duration_seconds": "How long the last run took.",
     "goldwatch_next_run_timestamp_seconds": "When the next run is due.",
     "goldwatch_measured": "1 if the last run could be measured, 0 if not.",
@@ -71,6 +78,7 @@ _HELP = {
     "goldwatch_tokens_total": "Tokens by direction (input, output).",
     "goldwatch_cost_usd_total": "What the tokens cost, in US dollars.",
     "goldwatch_examples_total": "Examples by outcome (passed: at least one half, failed, unscored).",
+    "goldwatch_limit_used_ratio": "Share of a limit of the UTC day that ended runs have used.",
     "goldwatch_score_ratio": "Mean score over the golden set in the last measured run.",
     "goldwatch_baseline_score_ratio": "Mean score over the golden set in the baseline.",
     "goldwatch_unscored_ratio": "Share of examples that could not be scored in the last measured run.",
@@ -81,10 +89,13 @@ _HELP = {
     "goldwatch_slice_score_change": "Mean score of a slice minus the baseline's; the most telling slices.",
     "goldwatch_evidence": "Evidence of a change relative to the paging threshold: 1 pages.",
     "goldwatch_regressed": "1 if the check finds a regression, 0 if not; held while nothing can be measured.",
-    "goldwatch_target_info": "The target's labels.",
+    "goldwatch_deployment_timestamp_seconds": "When the newest deployment was marked.",
+    "goldwatch_deployment_info": "The version that the newest deployment mark names.",
+    "goldwatch_target_info": "The target's labels, and the side that pages for it.",
     "goldwatch_golden_info": "The golden set that the last run replayed.",
     "goldwatch_endpoint_info": "The endpoint as configured, and what it last said it is.",
     "goldwatch_build_info": "The version of goldwatch.",
+    "goldwatch_web_info": "Where people reach the pages (web.external_url).",
     "goldwatch_alerts_firing": "Alerts that are firing.",
     "goldwatch_notifications_total": "Delivery attempts by outcome (sent, retried, failed: given up).",
     "goldwatch_config_last_reload_successful": "1 if the newest configuration is in force, 0 if refused.",
@@ -96,6 +107,12 @@ class Source(Protocol):
 
     def metrics_snapshot(self) -> MetricsSnapshot:
         """Totals and newest runs, of one moment."""
+
+    def newest_marks(self) -> Mapping[str, DeploymentMark]:
+        """The newest deployment mark of each target that has one."""
+
+    def spent_since(self, target: str, at: float, /) -> tuple[int, float]:
+        """Tokens and US dollars of the runs that ended since ``at``."""
 
 
 class GoldwatchCollector(Collector):
@@ -116,12 +133,19 @@ class GoldwatchCollector(Collector):
             for facts in self._facts.targets()
         ]
         values: dict[str, list[Value]] = {name: [] for name in NAMES}
+        marks = self._store.newest_marks()
         for facts, target in targets:
-            for name, labels, value in _of_target(facts, target, self._facts.slices):
+            for name, labels, value in (
+                *_of_target(facts, target, self._facts.slices),
+                *_of_mark(marks.get(facts.name)),
+                *self._of_limits(facts),
+            ):
                 values[name].append(((facts.name, *labels), value))
             if (next_at := self._facts.next_run_at(facts.name)) is not None:
                 values["goldwatch_next_run_timestamp_seconds"].append(((facts.name,), next_at))
         values["goldwatch_build_info"].append(((__version__, platform.python_version()), 1))
+        if self._facts.external_url is not None:
+            values["goldwatch_web_info"].append(((self._facts.external_url.rstrip("/"),), 1))
         values["goldwatch_notifications_total"] += sorted(snapshot.notifications.items())
         if (reloaded := self._facts.reload_successful()) is not None:
             values["goldwatch_config_last_reload_successful"].append(((), float(reloaded)))
@@ -136,6 +160,16 @@ class GoldwatchCollector(Collector):
                     family.add_metric(labels, value)
             if family.samples:
                 yield family
+
+    def _of_limits(self, facts: TargetFacts) -> Iterator[Row]:
+        if facts.tokens_per_day is None and facts.usd_per_day is None:
+            return
+        now = self._facts.now()
+        tokens, usd = self._store.spent_since(facts.name, now - now % DAY_S)
+        if facts.tokens_per_day is not None:
+            yield "goldwatch_limit_used_ratio", ("tokens_per_day",), tokens / facts.tokens_per_day
+        if facts.usd_per_day is not None:
+            yield "goldwatch_limit_used_ratio", ("usd_per_day",), usd / facts.usd_per_day
 
 
 def registry(store: Source, facts: Facts) -> CollectorRegistry:
@@ -187,6 +221,12 @@ def _of_target(facts: TargetFacts, target: TargetMetrics, slices: int) -> Iterat
         yield from _of_findings(run, slices)
 
 
+def _of_mark(mark: DeploymentMark | None) -> Iterator[Row]:
+    if mark is not None:
+        yield "goldwatch_deployment_timestamp_seconds", (), mark.at
+        yield "goldwatch_deployment_info", (mark.version,), 1
+
+
 def _of_last_run(facts: TargetFacts, run: RunRecord | None) -> Iterator[Row]:
     served = run.served if run else None
     yield (
@@ -210,6 +250,7 @@ def _of_last_run(facts: TargetFacts, run: RunRecord | None) -> Iterator[Row]:
     if run.measured is not None:
         yield "goldwatch_measured", (), float(run.measured)
     if run.finished_at is not None:
+        yield "goldwatch_last_run_timestamp_seconds", (), run.finished_at
         yield "goldwatch_run_duration_seconds", (), max(run.finished_at - run.started_at, 0.0)
     version = "" if run.golden_version is None else str(run.golden_version)
     yield "goldwatch_golden_info", (run.golden_digest, version), 1
@@ -310,5 +351,6 @@ def _target_info(targets: Sequence[TargetFacts]) -> GaugeMetricFamily:
     extra = sorted({label for facts in targets for label in facts.labels} - set(own))
     family = GaugeMetricFamily("goldwatch_target_info", _HELP["goldwatch_target_info"], labels=[*own, *extra])
     for facts in targets:
-        family.add_metric([facts.name, facts.severity, *(facts.labels.get(label, "") for label in extra)], 1)
+        own_values = (facts.name, facts.severity, facts.pager)
+        family.add_metric([*own_values, *(facts.labels.get(label, "") for label in extra)], 1)
     return family

@@ -16,8 +16,8 @@ from service.config.source import Path
 Fault: TypeAlias = "tuple[Path, str]"
 
 RESERVED_LABELS = frozenset({
-    "alertname", "check", "direction", "instance", "job", "le", "notifier", "outcome", "quantile", "scorer",
-    "severity", "slice", "target", "verdict",
+    "alertname", "check", "direction", "instance", "job", "le", "notifier", "outcome", "pager", "quantile",
+    "scorer", "severity", "slice", "target", "verdict",
 })  # fmt: skip
 """Label names that goldwatch or Prometheus set themselves."""
 

@@ -174,7 +174,11 @@ class Daemon:
 
     def targets(self) -> Sequence[TargetFacts]:
         """The targets of the configuration in force."""
-        return [facts_of(target, self._trouble(target.name)) for target in self.config.targets]
+        pager, now = self.config.alerting.owner, self._clock()
+        return [
+            facts_of(target, self._trouble(target.name), pager=pager, now=now)
+            for target in self.config.targets
+        ]
 
     def next_run_at(self, target: str, /) -> float | None:
         """When the target's next tick is."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from service.records import DeploymentMark
 from service.store.database import Database
@@ -24,3 +24,11 @@ class Marks(Database):
         with self._read() as connection:
             rows = connection.execute(query.order_by(MARK.c.at, MARK.c.id)).all()
         return [DeploymentMark(row.target, row.at, row.version, row.note) for row in rows]
+
+    def newest_marks(self) -> dict[str, DeploymentMark]:
+        """The newest mark of each target that has one."""
+        newest = select(MARK.c.target, func.max(MARK.c.at).label("at")).group_by(MARK.c.target).subquery()
+        query = select(MARK).join(newest, (MARK.c.target == newest.c.target) & (MARK.c.at == newest.c.at))
+        with self._read() as connection:
+            rows = connection.execute(query.order_by(MARK.c.id)).all()
+        return {row.target: DeploymentMark(row.target, row.at, row.version, row.note) for row in rows}

@@ -11,14 +11,16 @@ from typing import TypeAlias
 from sqlalchemy import Connection, func, select
 
 from service.alerting import AlertState
-from service.records import MetricsSnapshot, RunRecord, TargetMetrics
+from service.records import MetricsSnapshot, RunKind, RunRecord, TargetMetrics
 from service.store.counters import histogram
 from service.store.outbox import Outbox
 from service.store.runs import Runs
-from service.store.tables import ALERT, COUNTER, TARGET_STATE
+from service.store.tables import ALERT, COUNTER, RUN, TARGET_STATE
 from service.store.texts import chunks
 
 _Totals: TypeAlias = dict[str, dict[str, float]]
+_PAGE = 500
+_LONGEST_RUN_S = 2 * 86_400.0
 
 
 class Metrics(Runs, Outbox):
@@ -46,6 +48,29 @@ class Metrics(Runs, Outbox):
             for row in newest
         }
         return MetricsSnapshot(targets=targets, notifications=sent)
+
+    def spent_since(self, target: str, at: float) -> tuple[int, float]:
+        """Tokens and US dollars of the runs that ended since ``at``.
+
+        Unlike ``usage_since`` it leaves out a run under way, and looks no further back than it must: a run that
+        began more than two days before ``at`` has ended before it.
+        """
+        columns = (RUN.c.id, RUN.c.started_at, RUN.c.finished_at, RUN.c.input_tokens, RUN.c.output_tokens)
+        query = select(*columns, RUN.c.cost_usd).where(
+            RUN.c.target == target, RUN.c.kind != RunKind.IMPORTED.value
+        )
+        tokens, usd, below = 0, 0.0, None
+        with self._read() as connection:
+            while True:
+                page = query if below is None else query.where(RUN.c.id < below)
+                rows = connection.execute(page.order_by(RUN.c.id.desc()).limit(_PAGE)).all()
+                for row in rows:
+                    if row.finished_at is not None and row.finished_at >= at:
+                        tokens += (row.input_tokens or 0) + (row.output_tokens or 0)
+                        usd += row.cost_usd or 0.0
+                if len(rows) < _PAGE or rows[-1].started_at < at - _LONGEST_RUN_S:
+                    return tokens, usd
+                below = rows[-1].id
 
 
 def _totals(connection: Connection) -> dict[str, _Totals]:

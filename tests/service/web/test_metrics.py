@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,11 +12,14 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from checks.types import ALL, Finding, ScoreSummary, Verdict
 from service.metrics import NAMES, registry, telling_slices
-from service.records import MetricsSnapshot
+from service.records import DeploymentMark, MetricsSnapshot
 
 CONTRACT = {
     "goldwatch_runs_total": {"target", "verdict"},
+    "goldwatch_last_run_timestamp_seconds": {"target"},
     "goldwatch_last_measured_timestamp_seconds": {"target"},
+    "goldwatch_limit_used_ratio": {"target", "limit"},
+    "goldwatch_deployment_timestamp_seconds": {"target"},
     "goldwatch_run_interval_seconds": {"target"},
     "goldwatch_run_duration_seconds": {"target"},
     "goldwatch_next_run_timestamp_seconds": {"target"},
@@ -40,7 +44,14 @@ CONTRACT = {
     "goldwatch_notifications_total": {"notifier", "outcome"},
     "goldwatch_config_last_reload_successful": set(),
 }
-INFOS = {"goldwatch_target_info", "goldwatch_golden_info", "goldwatch_endpoint_info", "goldwatch_build_info"}
+INFOS = {
+    "goldwatch_target_info",
+    "goldwatch_golden_info",
+    "goldwatch_endpoint_info",
+    "goldwatch_build_info",
+    "goldwatch_deployment_info",
+    "goldwatch_web_info",
+}
 
 Values = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
@@ -69,12 +80,42 @@ def base(name: str) -> str:
 
 def test_names_and_labels_are_the_contracts(fleet: Any, daemon: Any, store: Any) -> None:
     """A fleet in every state exports exactly the contract's names, each with exactly its labels."""
+    daemon.external_url = "https://goldwatch.example.com/"
+    daemon.known = [replace(one, tokens_per_day=10**6, usd_per_day=1.0) for one in daemon.known]
+    store.add_mark(DeploymentMark("quiet", daemon.at - 60, "v2"))
     labels: dict[str, set[str]] = {}
     for name, pairs in scrape(store, daemon):
         labels.setdefault(base(name), set()).update({k for k, _ in pairs} - {"le"})
     assert {k: v for k, v in labels.items() if k not in INFOS} == CONTRACT
     assert set(labels) - set(CONTRACT) == INFOS == set(NAMES) - set(CONTRACT)
-    assert labels["goldwatch_target_info"] == {"target", "severity", "team", "env"}
+    assert labels["goldwatch_target_info"] == {"target", "severity", "pager", "team", "env"}
+
+
+def test_the_newest_deployment_is_told(fleet: Any, daemon: Any, store: Any) -> None:
+    """Of several marks the newest one's time and version, and nothing where none was set."""
+    for at, version in ((10.0, "v1"), (30.0, "v3"), (20.0, "v2")):
+        store.add_mark(DeploymentMark("quiet", at, version))
+    found = scrape(store, daemon)
+    assert value(found, "goldwatch_deployment_timestamp_seconds", target="quiet") == 30.0
+    versions = [dict(labels) for name, labels in found if name == "goldwatch_deployment_info"]
+    assert versions == [{"target": "quiet", "version": "v3"}]
+
+
+def test_the_use_of_limits_is_that_of_the_utc_day(fleet: Any, daemon: Any, store: Any) -> None:
+    """Only runs that ended since midnight UTC count, as they do for the limits themselves."""
+    daemon.known = [replace(one, tokens_per_day=100_000, usd_per_day=0.02) for one in daemon.known]
+    midnight = daemon.at - daemon.at % 86_400
+    today = [r for r in store.runs("quiet", limit=None) if (r.finished_at or 0) >= midnight]
+    assert 0 < len(today) < 14
+    found = scrape(store, daemon)
+    tokens, usd = store.usage_since("quiet", midnight)
+    assert tokens == len(today) * 22 * 60
+    used = {
+        limit: value(found, "goldwatch_limit_used_ratio", target="quiet", limit=limit)
+        for limit in ("tokens_per_day", "usd_per_day")
+    }
+    assert used == {"tokens_per_day": tokens / 100_000, "usd_per_day": pytest.approx(usd / 0.02)}
+    assert value(found, "goldwatch_limit_used_ratio", target="never-ran", limit="tokens_per_day") == 0
 
 
 def test_promtool_has_nothing_to_say(fleet: Any, daemon: Any, store: Any, promtool: Any) -> None:
@@ -176,7 +217,15 @@ def test_hostile_names_are_escaped(store: Any, daemon: Any, make_facts: Any) -> 
     odd = 'a"b\\c\nd'
     daemon.known = [make_facts("t", labels={"team": odd})]
     assert (
-        value(scrape(store, daemon), "goldwatch_target_info", target="t", severity="critical", team=odd) == 1
+        value(
+            scrape(store, daemon),
+            "goldwatch_target_info",
+            target="t",
+            severity="critical",
+            pager="goldwatch",
+            team=odd,
+        )
+        == 1
     )
 
 
@@ -194,8 +243,6 @@ def test_registering_reads_no_store(daemon: Any) -> None:
 
 def test_the_most_telling_slices_come_first(fleet: Any, store: Any) -> None:
     """A regressed slice goes before larger quiet ones; the bound holds."""
-    from dataclasses import replace
-
     run = store.last_measured("quiet")
     summaries = tuple(ScoreSummary("label", f"k={n}", 0.9, 10 * n, 0) for n in range(40))
     fell = Finding("quality", "label", "k=3", Verdict.REGRESSED, 2.0, effect=-0.3)
