@@ -217,7 +217,11 @@ class Measurement:
     unanswered; ``latency_s`` is float [examples], NaN where unanswered or unknown; ``answered`` is
     bool [examples]. ``share`` is the target's part of the false-alarm budget when the run was made and
     ``period_h`` the budget's period in hours per page. The two travel with the run, so that a change
-    of either changes later runs only.
+    of either changes later runs only. ``burst``: made between the ticks of the schedule, minutes after another.
+
+    ``observed`` maps what was seen of the outputs themselves to float [examples], NaN where unanswered: ``length`` in
+    characters and ``refusal`` (1: refused), means over repeats; a run that did not keep it lacks the name. ``labels``
+    maps a scorer to the label that each answer named, by position; ``malformed`` to the positions of format failures.
     """
 
     run: int
@@ -228,6 +232,10 @@ class Measurement:
     latency_s: FloatArray
     share: float = 1.0
     period_h: float = 2160.0
+    burst: bool = False
+    observed: Mapping[str, FloatArray] = field(default_factory=dict)
+    labels: Mapping[str, Mapping[int, str]] = field(default_factory=dict)
+    malformed: Mapping[str, Sequence[int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,7 +243,8 @@ class Subject:
     """What is judged: the frozen facts about a segment that every check may use.
 
     ``slices`` maps ``key=value`` to a mask over examples; ``groups`` holds a cluster number per
-    example; ``floors`` maps a scorer's name to its ``min``.
+    example; ``floors`` maps a scorer's name to its ``min``. ``smallest_effect``: a change of a score or a rate by
+    less is reported and not paged; None: any change pages.
     """
 
     examples: int
@@ -245,3 +254,4 @@ class Subject:
     floors: Mapping[str, float] = field(default_factory=dict)
     baseline_runs: int = 10
     min_answered: float = 0.9
+    smallest_effect: float | None = None

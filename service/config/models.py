@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     PrivateAttr,
@@ -222,6 +223,18 @@ class Schedule(Section):
         return self
 
 
+class Bursts(Section):
+    """Replays between the ticks of the schedule: on rising evidence, and to collect a baseline; `false` for none."""
+
+    every_s: Annotated[
+        Duration, Field(alias="every", ge=60, le=3600, description="How far apart they are, 1m to 1h.")
+    ] = 300.0
+    per_hour: Annotated[
+        int, Field(ge=0, le=59, description="At most so many an hour, beside the scheduled runs; 0 for none.")
+    ] = 11
+    baseline: Annotated[bool, Field(description="Collect up to half of a baseline's runs by bursts.")] = True
+
+
 class Limits(Section):
     """What a target may use. No limit where nothing is said."""
 
@@ -232,6 +245,15 @@ class Limits(Section):
         None
     )
     usd_per_day: Annotated[float | None, Field(gt=0, description="US dollars per UTC day, by price.")] = None
+
+
+def _off(value: Any) -> Any:
+    return {"per_hour": 0} if value is False else value
+
+
+def _or_false(schema: dict[str, Any]) -> None:
+    if "$ref" in schema:
+        schema["anyOf"] = [{"$ref": schema.pop("$ref")}, {"const": False}]
 
 
 class BaselineSource(Section):
@@ -280,6 +302,15 @@ class Target(Section):
     min_answered: Annotated[float, Field(gt=0, le=1, description="Below it a run is inconclusive.")] = 0.9
     baseline: BaselineSource = BaselineSource()
     confirm: Annotated[bool, Field(description="Replay a bad run at once, before a verdict.")] = True
+    bursts: Annotated[
+        Bursts,
+        BeforeValidator(_off),
+        Field(
+            description="Replays between ticks, on rising evidence and to collect a baseline, within the limits; "
+            "`false` for none.",
+            json_schema_extra=_or_false,
+        ),
+    ] = Bursts()
     notify: Annotated[tuple[str, ...] | None, Field(description="Notifiers by name; default: all.")] = None
 
     _share: float = PrivateAttr(default=1.0)

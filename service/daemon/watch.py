@@ -1,9 +1,10 @@
 """What does one target do next? One step does one thing and says whether there may be more.
 
-A step takes up what a dead process left, then makes the run that somebody asked for, or else the newest tick that
-is due. The store says which ticks had their run, so a missed tick runs once, the ticks that a long run has missed
-run once, and a second daemon on the same store changes nothing. What goes wrong with one target is logged and told in
-``trouble``; it stops neither the others nor the daemon, and the next tick tries again.
+A step takes up what a dead process left, then makes the run that somebody asked for, or else the newest tick
+that is due, or else the burst that ``service/bursting.py`` asks for. The store says which ticks had their run,
+so a missed tick runs once, the ticks that a long run has missed run once, and a second daemon on the same store
+changes nothing. What goes wrong with one target is logged and told in ``trouble``; it stops neither the others
+nor the daemon, and the next tick tries again.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from dataclasses import dataclass
 import structlog
 
 from service import pipeline
+from service.bursting import burst_for
+from service.bursts import Decision
 from service.conclude import Finished
 from service.errors import UserError
 from service.pipeline import Shell
@@ -52,6 +55,7 @@ class Watch:
         self._asked: list[RunKind] = []
         self._running = False
         self._task: asyncio.Task[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
 
     @property
     def task(self) -> asyncio.Task[None] | None:
@@ -98,12 +102,14 @@ class Watch:
                 self._tell(await pipeline.resume(shell, only={self.name}))
                 asked = self._asked[0] if self._asked else None
                 tick = None if asked else await asyncio.to_thread(self._due, shell)
+                kind = asked or RunKind.SCHEDULED
                 if asked is None and tick is None:
-                    return self._woken
+                    burst = await asyncio.to_thread(burst_for, shell.store, target, shell.clock())
+                    if not self._burst_now(burst, shell.clock()):
+                        return self._woken
+                    kind = RunKind.BURST
                 self._running = True
-                runs = await pipeline.run_target(
-                    shell, target, kind=asked or RunKind.SCHEDULED, scheduled_at=tick
-                )
+                runs = await pipeline.run_target(shell, target, kind=kind, scheduled_at=tick)
                 self._tell(runs)
                 if not runs:  # stopped, or another process is at it
                     self._later(BUSY_S)
@@ -117,6 +123,18 @@ class Watch:
             self.trouble = None
             self._drop(asked)
             return True
+
+    def _burst_now(self, burst: Decision, now: float) -> bool:
+        """Whether a burst is due; one that comes later wakes the target then."""
+        if burst.at is None:
+            return False
+        if burst.at > now:
+            if self._timer is not None:
+                self._timer.cancel()
+            self._timer = asyncio.get_running_loop().call_later(burst.at - now, self.wake)
+            return False
+        _log.info("burst", target=self.name, reason=burst.reason)
+        return True
 
     def _due(self, shell: Shell) -> float | None:
         schedule = shell.config.target(self.name).schedule

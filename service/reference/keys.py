@@ -104,7 +104,8 @@ def words(part: Schema, definitions: Schema) -> str:
     if choices:
         return " or ".join(dict.fromkeys(words(choice, definitions) for choice in choices))
     if "enum" in part or "const" in part:
-        return ", ".join(f"`{value}`" for value in part.get("enum", [part.get("const")]))
+        values = part.get("enum", [part.get("const")])
+        return ", ".join(f"`{str(v).lower() if isinstance(v, bool) else v}`" for v in values)
     if part.get("pattern") == PATTERN:
         return "duration"
     match part.get("type"):
