@@ -22,7 +22,7 @@ from checks.base import Answer, Check
 from checks.inference import packing
 from checks.types import Finding, Measurement, Subject, Verdict
 
-VERSION = 2
+VERSION = 3
 """Of the kept state; a state of another version is computed anew."""
 
 
@@ -54,15 +54,48 @@ class Judgement:
 
 @cache
 def all_checks() -> dict[str, Check]:
-    """Every check by name: the modules of this folder that define ``CHECK``, and entry points."""
+    """Every check by name: the modules of this folder that define ``CHECK``, and entry points.
+
+    Raises:
+        TypeError: an entry point names something that is no check; the message says what and why.
+    """
     found: dict[str, Check] = {}
     for module in sorted(m.name for m in pkgutil.iter_modules(checks.__path__) if not m.ispkg):
         check = getattr(importlib.import_module(f"checks.{module}"), "CHECK", None)
         if check is not None:
             found[check.name] = check
     for entry in entry_points(group="goldwatch.checks"):
-        found[entry.name] = entry.load()
+        check = entry.load()
+        if faults := not_a_check(check, entry.name):
+            raise TypeError(
+                f"the entry point {entry.name} = {entry.value} (group goldwatch.checks) is no check: "
+                f"{'; '.join(faults)}; see checks/base.py"
+            )
+        found[entry.name] = check
     return found
+
+
+def not_a_check(value: object, name: str) -> list[str]:
+    """Why the value cannot be used as the check of that name; empty if it can.
+
+    >>> not_a_check(object(), "mine")[:2]
+    ["name is not 'mine'", 'weight is not a number of 0 or more']
+    """
+    faults = []
+    if isinstance(value, type):
+        return [f"it is the class {value.__name__}; give an object of it"]
+    if getattr(value, "name", None) != name:
+        faults.append(f"name is not {name!r}")
+    weight = getattr(value, "weight", None)
+    if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0.0 <= weight < float("inf"):
+        faults.append("weight is not a number of 0 or more")
+    kinds = getattr(value, "state_types", None)
+    if not isinstance(kinds, tuple) or not all(isinstance(kind, type) for kind in kinds):
+        faults.append("state_types is not a tuple of types")
+    missing = [m for m in ("initial", "update", "unmeasured") if not callable(getattr(value, m, None))]
+    if missing:
+        faults.append(f"it has no method {', '.join(missing)}")
+    return faults
 
 
 def initial(subject: Subject) -> State:
@@ -75,7 +108,8 @@ def fingerprint(subject: Subject) -> str:
     """A digest of what is judged: a kept state serves only the subject that it was made for."""
     digest = hashlib.sha256()
     plain = (subject.examples, subject.scorers, sorted(subject.floors.items()), subject.baseline_runs)
-    digest.update(repr((VERSION, *plain, subject.min_answered, sorted(subject.slices))).encode())
+    limits = (subject.min_answered, subject.smallest_effect)
+    digest.update(repr((VERSION, *plain, *limits, sorted(subject.slices))).encode())
     for name in sorted(subject.slices):
         digest.update(np.packbits(subject.slices[name]).tobytes())
     digest.update(repr(sorted((name, check.weight) for name, check in all_checks().items())).encode())
@@ -124,12 +158,18 @@ def _verdict(answers: dict[str, Answer], *, measured: bool) -> Judgement:
         verdict = Verdict.REGRESSED
     elif suspect:
         verdict = Verdict.SUSPECT
-    elif Verdict.LEARNING in present:
+    elif _learning(findings):
         verdict = Verdict.LEARNING
     elif Verdict.IMPROVED in present:
         verdict = Verdict.IMPROVED
     reason = _reason(verdict, findings)
     return Judgement(verdict, reason, findings, suspect, standing, min(onsets, default=None))
+
+
+def _learning(findings: tuple[Finding, ...]) -> bool:
+    """A run learns while its scores do; what is learnt beside them later (lengths, latency) does not hold them up."""
+    scores = [f for f in findings if f.check == "quality"]
+    return any(f.verdict is Verdict.LEARNING for f in scores or findings)
 
 
 def _reason(verdict: Verdict, findings: tuple[Finding, ...]) -> str | None:

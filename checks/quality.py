@@ -13,23 +13,45 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from checks.base import SECONDS_PER_HOUR, Answer, mean
-from checks.inference import counts, group, noise, reference, tails
+from checks.inference import counts, group, noise, reference, size, tails
 from checks.inference.paired import paired_interval
 from checks.types import ALL, Finding, FloatArray, Measurement, Subject, Verdict
 
 REMEMBERED = 4 * group.REMEMBERED
+TELLING = 0.05
+"""Evidence relative to the threshold from which a slice has some of its own."""
 
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """One scorer's state: drops, rises, the baseline's sums, and the ids of the runs seen, newest last."""
+    """One scorer's state: drops, rises, the baseline's sums, and the ids of the runs seen, newest last.
+
+    ``learnt``: the ids of the baseline's own runs. ``onset_run`` and ``size`` of the drop that stands.
+    """
 
     down: group.State
     up: group.State
     total: FloatArray
     answers: FloatArray
     runs: np.ndarray
-    baseline_runs: int = 0
+    learnt: np.ndarray
+    onset_run: int | None = None
+    size: size.Size | None = None
+
+    @property
+    def baseline_runs(self) -> int:
+        """How many runs the baseline has learnt."""
+        return len(self.learnt)
+
+    @property
+    def before(self) -> FloatArray:
+        """The baseline's mean of each example [examples], NaN where it has no answer."""
+        return np.where(self.answers > 0, self.total / np.maximum(self.answers, 1.0), np.nan)
+
+    @property
+    def standing(self) -> bool:
+        """True if a drop stands that is worth a page."""
+        return self.down.page is not None and self.size is not None and self.size.enough
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +69,7 @@ class Quality:
     state_types = (
         State,
         Watched,
+        size.Size,
         group.State,
         reference.Reference,
         group.Page,
@@ -59,7 +82,8 @@ class Quality:
         """One group of streams per scorer."""
         fresh = group.initial(plan_for(subject, 0))
         zeros = np.zeros(subject.examples)
-        watched = Watched(fresh, fresh, zeros, zeros, np.zeros(0, dtype=np.int64))
+        none = np.zeros(0, dtype=np.int64)
+        watched = Watched(fresh, fresh, zeros, zeros, none, none)
         return State(dict.fromkeys(subject.scorers, watched))
 
     def update(
@@ -69,15 +93,18 @@ class Quality:
         after: dict[str, Watched] = {}
         findings: list[Finding] = []
         suspect, onsets = False, []
-        for key, scorer in enumerate(subject.scorers):
+        for scorer in subject.scorers:
+            key = sorted(subject.scorers).index(
+                scorer
+            )  # by name: the order in the configuration means nothing
             threshold_h = run.period_h / (run.share * share / len(subject.scorers))
             watched, capped, parts = _advance(
                 subject, key, state.scorers[scorer], run, run.scores[scorer], threshold_h, learn=learn
             )
             after[scorer] = watched
             suspect = suspect or (capped and watched.down.page is None)
-            if watched.down.page is not None:
-                onsets.append(onset_of(watched))
+            if watched.standing:
+                onsets.append(watched.onset_run)
             learning = state.scorers[scorer].down.learning
             findings += _findings(
                 subject, key, scorer, watched, run.scores[scorer], capped, parts, learning=learning
@@ -92,9 +119,9 @@ class Quality:
         findings, onsets = [], []
         for scorer in subject.scorers:
             watched = state.scorers[scorer]
-            page = watched.down.page
+            page = watched.down.page if watched.standing else None
             if page is not None:
-                onsets.append(onset_of(watched))
+                onsets.append(watched.onset_run)
             reason = "not measured" if page is None else "not measured; the regression stands"
             findings.append(
                 Finding(
@@ -125,15 +152,6 @@ def plan_for(subject: Subject, key: int) -> group.Plan:
     )
 
 
-def onset_of(watched: Watched) -> int | None:
-    """The id of the first bad run of a standing drop."""
-    page = watched.down.page
-    if page is None:
-        return None
-    back = watched.down.seen - page.onset
-    return int(watched.runs[-back]) if back <= len(watched.runs) else None
-
-
 def _advance(
     subject: Subject,
     key: int,
@@ -162,15 +180,51 @@ def _advance(
     known = ~np.isnan(row)
     if not known.any():
         return watched, False, trace.parts[0]
+    began = down.page is not None and watched.down.page is None
     watched = replace(watched, down=down, up=up, runs=np.append(watched.runs, run.run)[-REMEMBERED:])
     if learning and learn:
         watched = replace(
             watched,
             total=watched.total + np.where(known, row, 0.0),
             answers=watched.answers + known,
-            baseline_runs=watched.baseline_runs + 1,
+            learnt=np.append(watched.learnt, run.run),
         )
+    if down.page is None:
+        watched = replace(watched, onset_run=None, size=None)
+    elif began or watched.size is None:
+        watched = _begun(subject, watched, down.page, row, trace.parts[0])
+    else:
+        effects = _effects(subject, watched, row, trace.parts[0])
+        watched = replace(watched, size=size.step(watched.size, effects, subject.smallest_effect))
     return watched, bool(trace.capped[0]), trace.parts[0]
+
+
+def _begun(
+    subject: Subject, watched: Watched, page: group.Page, row: FloatArray, parts: FloatArray
+) -> Watched:
+    """A drop begins to stand: the id of its first bad run, and how large it has been since."""
+    back = watched.down.seen - page.onset
+    plan = plan_for(subject, 0)
+    moved = np.nan_to_num(_effects(subject, watched, row, parts))
+    moved[plan.names.index(page.stream)] = -size.of_page(plan, watched.down, page)
+    return replace(
+        watched,
+        onset_run=int(watched.runs[-back]) if back <= len(watched.runs) else None,
+        size=size.begin(moved, back, subject.smallest_effect),
+    )
+
+
+def _effects(subject: Subject, watched: Watched, row: FloatArray, parts: FloatArray) -> FloatArray:
+    """What the run lost [streams] of the whole and of every slice that has evidence of its own; NaN elsewhere."""
+    plan = plan_for(subject, 0)
+    lead = watched.down.page.stream if watched.down.page is not None else ALL
+    change = row - watched.before
+    out = np.full(plan.streams, np.nan)
+    for at, name in enumerate(plan.names):
+        known = change[plan.masks[at] & ~np.isnan(change)]
+        if len(known) and (name in (ALL, lead) or parts[at] >= TELLING):
+            out[at] = min(float(known.mean()), 0.0)
+    return out
 
 
 def _findings(
@@ -213,8 +267,7 @@ def _finding(
     capped: bool,
     evidence: float,
 ) -> Finding:
-    with np.errstate(invalid="ignore"):
-        before = np.where(watched.answers > 0, watched.total / np.maximum(watched.answers, 1.0), np.nan)
+    before = watched.before
     pairs = mask & ~np.isnan(row) & ~np.isnan(before)
     if not pairs.any():
         return Finding("quality", scorer, name, Verdict.INCONCLUSIVE, reason="no example to compare")
@@ -224,13 +277,19 @@ def _finding(
     effect = float(difference.mean())
     page = watched.down.page
     verdict, onset, reason = Verdict.OK, None, None
-    if page is not None:
+    if page is not None and not watched.standing:
+        if high < 0.0:
+            least = (subject.smallest_effect or 0.0) * 100.0
+            reason = f"fell, by less than the {least:g} points that are worth a page"
+    elif page is not None:
         leads = page.stream == name
         falls = high < 0.0 and (
-            name == ALL or evidence >= 0.05 or effect <= -abs(page_effect(watched, page)) / 2
+            name == ALL
+            or evidence >= TELLING
+            or effect <= -size.of_page(plan_for(subject, 0), watched.down, page) / 2
         )
         if leads or falls:
-            verdict, onset = Verdict.REGRESSED, onset_of(watched)
+            verdict, onset = Verdict.REGRESSED, watched.onset_run
             evidence = max(page.evidence, 1.0)
             reason = f"since run {onset}" if onset is not None else "since before the runs remembered"
             if high >= 0.0:
@@ -252,10 +311,3 @@ def _finding(
         onset_run=onset,
         reason=reason,
     )
-
-
-def page_effect(watched: Watched, page: group.Page) -> float:
-    """The size of a standing drop over the whole set, on the score's scale: its shift in units of one run's noise."""
-    fitted = watched.down.fitted
-    assert fitted is not None  # noqa: S101  # a page stands on a fitted reference
-    return page.shift * float(fitted.unit[0]) / len(watched.total)

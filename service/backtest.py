@@ -113,6 +113,9 @@ def judged_runs(
                 latency_s=scored.latency_s,
                 share=share,
                 period_h=period_h,
+                observed=scored.observed,
+                labels=scored.labels,
+                malformed=scored.malformed,
             ),
         )
         inputs, outputs = token_sums(responses)

@@ -162,9 +162,9 @@ def pin_when_complete(store: Store, target: str, judged_by: int, needed: int, st
     quality = state.checks.get("quality")
     if baseline is None or baseline.id != judged_by or baseline.runs or not isinstance(quality, QualityState):
         return
-    watched = next(iter(quality.scorers.values()))
-    if watched.baseline_runs >= needed:
-        store.pin_baseline(baseline.id, [int(r) for r in watched.runs[:needed]])
+    complete = [watched.learnt for _, watched in sorted(quality.scorers.items()) if not watched.down.learning]
+    if complete and len(complete[0]) >= needed:
+        store.pin_baseline(baseline.id, [int(run) for run in complete[0][:needed]])
 
 
 def cost_usd(price: Price | None, input_tokens: int | None, output_tokens: int | None) -> float | None:

@@ -7,6 +7,7 @@ The shortcut is never the truth: :func:`state_before` takes it up where it fits 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
@@ -74,13 +75,5 @@ def aligned(about: Subject, run: Measurement) -> Measurement:
     scores = {name: run.scores.get(name, nothing) for name in about.scorers}
     answered = run.answered if len(run.answered) == about.examples else np.zeros(about.examples, dtype=bool)
     latency = run.latency_s if len(run.latency_s) == about.examples else nothing
-    return Measurement(
-        run=run.run,
-        started_at=run.started_at,
-        measured=run.measured,
-        scores=scores,
-        answered=answered,
-        latency_s=latency,
-        share=run.share,
-        period_h=run.period_h,
-    )
+    observed = {name: row for name, row in run.observed.items() if len(row) == about.examples}
+    return replace(run, scores=scores, answered=answered, latency_s=latency, observed=observed)

@@ -21,6 +21,9 @@ from checks.types import (
 )
 from service.alerting import Notification
 
+MAX_WORD = 1000
+"""Longer reasons and labels are cut where they are kept, in characters."""
+
 
 class RunKind(StrEnum):
     """Why a run was made."""

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from checks.scorers import Scorer, score
+from checks.scorers.refusal import Refusal
 from checks.types import ALL, BoolArray, Example, FloatArray, Response, ScoreSummary
-from service.records import ScoreVector
+from service.records import MAX_WORD, ScoreVector
+
+_REFUSAL = Refusal()
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,13 +20,29 @@ class Scored:
     """One run, scored: a vector per scorer, means per scorer and slice, and per example whether and how fast.
 
     ``answered`` is bool [examples]: every repeat was answered; ``latency_s`` float [examples], the mean over
-    repeats, NaN where unanswered or unknown.
+    repeats, NaN where unanswered or unknown. ``observed`` [examples] by name, means over the answered repeats, NaN
+    where there is none: ``length`` in characters, ``refusal`` (1: refused).
     """
 
     vectors: tuple[ScoreVector, ...]
     summaries: tuple[ScoreSummary, ...]
     answered: BoolArray
     latency_s: FloatArray
+    observed: Mapping[str, FloatArray]
+
+    @property
+    def labels(self) -> dict[str, Mapping[int, str]]:
+        """The labels that the answers named, by scorer and position, as the store gives them back."""
+        return {
+            v.scorer: {i: word[:MAX_WORD] for i, word in sorted(v.labels.items())}
+            for v in self.vectors
+            if v.labels
+        }
+
+    @property
+    def malformed(self) -> dict[str, Sequence[int]]:
+        """The positions of format failures by scorer."""
+        return {v.scorer: tuple(v.format_failures) for v in self.vectors if v.format_failures}
 
 
 def slice_masks(examples: Sequence[Example]) -> dict[str, BoolArray]:
@@ -48,7 +67,19 @@ def score_run(
     vectors = tuple(_vector(scorer, examples, by_example) for scorer in scorers)
     masks = {ALL: np.ones(len(examples), dtype=bool), **slice_masks(examples)}
     summaries = tuple(_summary(vector, name, mask) for vector in vectors for name, mask in masks.items())
-    return Scored(vectors, summaries, answered, latency)
+    return Scored(vectors, summaries, answered, latency, _observed(scorers, by_example))
+
+
+def _observed(scorers: Sequence[Scorer], by_example: Sequence[Sequence[Response]]) -> dict[str, FloatArray]:
+    """How long the answers are, and which refuse: by the target's own ``refusal`` scorer where it has one."""
+    refusal = next((s for s in scorers if isinstance(s, Refusal)), _REFUSAL)
+    length, refused = np.full(len(by_example), np.nan), np.full(len(by_example), np.nan)
+    for i, responses in enumerate(by_example):
+        texts = [r.output for r in responses if r.answered and r.output is not None]
+        if texts:
+            length[i] = sum(map(len, texts)) / len(texts)
+            refused[i] = sum(map(refusal.refuses, texts)) / len(texts)
+    return {"length": length, "refusal": refused}
 
 
 def _mean_latency(responses: Sequence[Response]) -> float:

@@ -18,6 +18,9 @@ MINUS = "−"
 UNKNOWN = "–"
 
 _IN_SECONDS = frozenset({"latency"})
+_ON_SCORES = frozenset({"quality", "floor"})
+_OUTPUTS = "output_shift"
+_LENGTH = "length"
 
 
 def subject(finding: FindingObject) -> str:
@@ -31,25 +34,33 @@ def subject(finding: FindingObject) -> str:
 
 
 def value(finding: FindingObject, amount: float | None) -> str:
-    """A value on the finding's scale: a share as a percentage, a latency in seconds.
+    """A value on the finding's scale: a share as a percentage, a latency in seconds, a length in characters.
 
     >>> value({"check": "quality"}, 0.943), value({"check": "latency"}, 1.25), value({}, None)
     ('94.3%', '1.25 s', '–')
+    >>> value({"check": "output_shift", "scorer": "length"}, 212.4)
+    '212 characters'
     """
     if amount is None:
         return UNKNOWN
+    if _is_length(finding):
+        return f"{amount:,.0f} characters"
     return seconds(amount) if finding.get("check") in _IN_SECONDS else f"{amount * 100:.1f}%"
 
 
 def change(finding: FindingObject) -> str:
-    """The effect with its sign, in percentage points or seconds.
+    """The effect with its sign, in percentage points or seconds; of a length in percent.
 
     >>> change({"check": "quality", "effect": -0.128}), change({"effect": None})
     ('−12.8 points', '–')
+    >>> change({"check": "output_shift", "scorer": "length", "effect": 0.4})
+    '+40.0%'
     """
     effect = finding.get("effect")
     if effect is None:
         return UNKNOWN
+    if _is_length(finding):
+        return f"{signed(effect * 100)}%"
     if finding.get("check") in _IN_SECONDS:
         return f"{signed(effect, 2)} s"
     return f"{signed(effect * 100)} points"
@@ -66,6 +77,11 @@ def interval(finding: FindingObject) -> str | None:
         return None
     scale, digits = (1, 2) if finding.get("check") in _IN_SECONDS else (100, 1)
     return " to ".join(signed(end * scale, digits) for end in ends)
+
+
+def _is_length(finding: FindingObject) -> bool:
+    """True where values are characters and effects are relative."""
+    return finding.get("check") == _OUTPUTS and finding.get("scorer") == _LENGTH
 
 
 def signed(amount: float, digits: int = 1) -> str:
@@ -112,16 +128,17 @@ def clock(at: float | None) -> str:
 
 
 def worst(findings: Iterable[FindingObject]) -> FindingObject | None:
-    """The finding that a headline is about: regressed, of the whole set, with an effect, the most evident.
+    """The finding that a headline is about: regressed, of a score, of the whole set, with an effect, the most evident.
 
     Among equals the largest effect, then the first. None where there are no findings.
     """
     return min(findings, key=_rank, default=None)
 
 
-def _rank(finding: FindingObject) -> tuple[bool, bool, bool, float, float]:
+def _rank(finding: FindingObject) -> tuple[bool, bool, bool, bool, float, float]:
     return (
         finding.get("verdict") != "regressed",
+        finding.get("check") not in _ON_SCORES,
         finding.get("slice") != ALL,
         finding.get("effect") is None,
         -(finding.get("evidence") or 0.0),
@@ -134,9 +151,15 @@ def happened(finding: FindingObject) -> str:
 
     >>> happened({"verdict": "regressed", "effect": -0.1, "baseline": 0.9, "current": 0.8})
     'fell from 90.0% to 80.0%'
+    >>> shift = {"check": "output_shift", "scorer": "label.labels", "verdict": "regressed"}
+    >>> happened({**shift, "baseline": 0.24, "current": 0.3, "reason": 'names "bug" more often, since run 7'})
+    'changed: names "bug" more often, 24.0% → 30.0%'
     """
     before, now = finding.get("baseline"), finding.get("current")
     effect, check, verdict = finding.get("effect"), finding.get("check"), finding.get("verdict")
+    if check == _OUTPUTS and verdict == "regressed" and before is not None and now is not None:
+        what = str(finding.get("reason") or "").rpartition(", since ")[0]
+        return f"changed: {what}, {value(finding, before)} → {value(finding, now)}"
     if check == "floor" and now is not None:
         floor = "" if before is None else f" of {value(finding, before)}"
         below = verdict == "regressed"

@@ -123,7 +123,9 @@ class Baselines(Judging):
                     )
                     .returning(RUN.c.id)
                 ).scalar_one()
-                put_judgement(connection, run_id, run.summaries, (), run.vectors, run.answered, run.latency_s)
+                put_judgement(
+                    connection, run_id, run.summaries, (), run.vectors, run.answered, run.latency_s, {}
+                )
                 if run.responses:
                     insert_responses(
                         connection, self._insert, run_id, run.started_at, positions, run.responses

@@ -7,7 +7,7 @@ kills the process, a run is either running with the responses that were saved, o
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 
 import numpy as np
@@ -23,7 +23,7 @@ from checks.types import (
     Verdict,
 )
 from service.alerting import Alert, Notification
-from service.records import Requests, RunState, ScoreVector
+from service.records import Requests, RunKind, RunState, ScoreVector
 from service.store import counters, packing, values
 from service.store.errors import NotRunningError
 from service.store.outbox import Outbox
@@ -54,6 +54,7 @@ class Judging(Responses, Outbox):
         answered: BoolArray | None,
         latency_s: FloatArray | None,
         now: float,
+        observed: Mapping[str, FloatArray] | None = None,
         snapshot: bytes | None = None,
         alerts: Sequence[Alert] = (),
         outbox: Sequence[Notification] = (),
@@ -77,6 +78,7 @@ class Judging(Responses, Outbox):
             answered: Bool [examples]; None for a run that is closed without its responses being read.
             latency_s: Float [examples], NaN where unknown. Kept in whole microseconds.
             now: Seconds since 1970.
+            observed: What was seen of the outputs, float [examples] by name; kept for ever.
             snapshot: The fold of the segment's history up to and with this run.
             alerts: Those that were opened or changed.
             outbox: Messages to send. One that is there already (same id) stays as it is.
@@ -113,7 +115,9 @@ class Judging(Responses, Outbox):
                 )
             )
             connection.execute(delete(LEASE).where(LEASE.c.run_id == run_id))
-            put_judgement(connection, run_id, summaries, findings, vectors, answered, latency_s)
+            put_judgement(
+                connection, run_id, summaries, findings, vectors, answered, latency_s, observed or {}
+            )
             self._put_snapshot(connection, run_id, run.target, run.segment, snapshot)
             self._put_alerts(connection, alerts)
             self._put_notifications(connection, outbox)
@@ -178,8 +182,10 @@ class Judging(Responses, Outbox):
                 RUN.c.measured,
                 RUN.c.share,
                 RUN.c.period_h,
+                RUN.c.kind,
                 JUDGEMENT.c.answered,
                 JUDGEMENT.c.latency,
+                JUDGEMENT.c.observed,
             )
             .join(JUDGEMENT, JUDGEMENT.c.run_id == RUN.c.id)
             .where(RUN.c.target == target, RUN.c.segment == segment, RUN.c.id > after_run)
@@ -192,24 +198,35 @@ class Judging(Responses, Outbox):
             if not rows:
                 return []
             scores = connection.execute(
-                select(VECTOR.c.run_id, VECTOR.c.scorer, VECTOR.c.scores)
+                select(
+                    VECTOR.c.run_id,
+                    VECTOR.c.scorer,
+                    VECTOR.c.scores,
+                    VECTOR.c.labels,
+                    VECTOR.c.format_failures,
+                )
                 .where(VECTOR.c.run_id.in_([row.id for row in rows]))
                 .order_by(VECTOR.c.run_id, VECTOR.c.ordinal)
             ).all()
-        by_run = {
-            run_id: {scorer: packing.unpack_scores(blob) for _, scorer, blob in group}
-            for run_id, group in groupby(scores, key=lambda row: row.run_id)
-        }
+        by_run = {run_id: list(group) for run_id, group in groupby(scores, key=lambda row: row.run_id)}
         return [
             Measurement(
                 run=row.id,
                 started_at=row.started_at,
                 measured=row.measured,
-                scores=by_run.get(row.id, {}),
+                scores={v.scorer: packing.unpack_scores(v.scores) for v in by_run.get(row.id, ())},
                 answered=np.zeros(0, bool) if row.answered is None else packing.unpack_bits(row.answered),
                 latency_s=np.zeros(0) if row.latency is None else packing.unpack_latency(row.latency),
                 share=row.share,
                 period_h=row.period_h,
+                observed=packing.unpack_observed(row.observed),
+                labels={v.scorer: packing.unpack_words(v.labels) for v in by_run.get(row.id, ()) if v.labels},
+                malformed={
+                    v.scorer: packing.unpack_positions(v.format_failures)
+                    for v in by_run.get(row.id, ())
+                    if v.format_failures
+                },
+                burst=row.kind == RunKind.BURST.value,
             )
             for row in rows
         ]
@@ -269,6 +286,7 @@ def put_judgement(
     vectors: Sequence[ScoreVector],
     answered: BoolArray | None,
     latency_s: FloatArray | None,
+    observed: Mapping[str, FloatArray],
 ) -> None:
     """Write what a finished run was found to be."""
     connection.execute(
@@ -278,6 +296,7 @@ def put_judgement(
             findings=packing.pack_json(values.from_findings(findings)),
             answered=None if answered is None else packing.pack_bits(answered),
             latency=None if latency_s is None else packing.pack_latency(latency_s),
+            observed=packing.pack_observed(observed),
         )
     )
     rows = [

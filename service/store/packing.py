@@ -20,9 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from checks.types import BoolArray, FloatArray
-
-MAX_WORD = 1000
-"""Longer reasons and labels are cut, in characters."""
+from service.records import MAX_WORD
 
 _RAW, _ZLIB = b"\x00", b"\x01"
 _UNKNOWN_US = 0xFFFF_FFFF
@@ -124,6 +122,34 @@ def unpack_scores(blob: bytes) -> FloatArray:
         return distinct[np.frombuffer(raw, dtype=np.uint8, offset=1 + size)]
     dtype = np.float32 if codec == b"f" else np.float64
     return _unshuffle(raw, np.dtype(dtype)).astype(np.float64)
+
+
+def pack_observed(observed: Mapping[str, FloatArray]) -> bytes | None:
+    """Vectors by name, exact; None for none.
+
+    >>> kept = pack_observed({"length": np.array([3.0, np.nan])})
+    >>> {name: values.tolist() for name, values in unpack_observed(kept).items()}
+    {'length': [3.0, nan]}
+    """
+    if not observed:
+        return None
+    parts = []
+    for name, values in sorted(observed.items()):
+        raw, blob = name.encode(), pack_scores(values)
+        parts += [_COUNT.pack(len(raw)), raw, _COUNT.pack(len(blob)), blob]
+    return b"".join(parts)
+
+
+def unpack_observed(blob: bytes | None) -> dict[str, FloatArray]:
+    """What :func:`pack_observed` was given, sorted by name."""
+    parts, at, blob = [], 0, bytes(blob or b"")
+    while at < len(blob):
+        size = _COUNT.unpack_from(blob, at)[0]
+        parts.append(blob[at + _COUNT.size : at + _COUNT.size + size])
+        at += _COUNT.size + size
+    return {
+        name.decode(): unpack_scores(values) for name, values in zip(parts[::2], parts[1::2], strict=True)
+    }
 
 
 def pack_latency(latency_s: FloatArray) -> bytes:

@@ -178,6 +178,7 @@ class _Judgement(_Row, table=True):
     findings: bytes = Field(sa_type=LargeBinary)
     answered: bytes | None = Field(sa_type=LargeBinary)
     latency: bytes | None = Field(sa_type=LargeBinary)
+    observed: bytes | None = Field(sa_type=LargeBinary)
 
 
 class _Vector(_Row, table=True):
