@@ -18,6 +18,7 @@ from typing import Protocol
 import httpx
 import structlog
 
+from service.alerting import Notification
 from service.notifiers import Delivery, DeliveryOutcome, Notifier
 from service.records import DeliveryState, OutboxItem
 
@@ -41,8 +42,17 @@ class Outbox(Protocol):
     def next_due_at(self, now: float, /) -> float | None:
         """When the next message can be claimed; None if none is waiting."""
 
-    def mark_sent(self, notification_id: str, now: float, /) -> bool:
-        """The receiver has it."""
+    def mark_sent(self, notification_id: str, now: float, receipt: str | None, /) -> bool:
+        """The receiver has it, and calls it ``receipt``."""
+
+    def postpone(self, notification_id: str, due_at: float, /) -> bool:
+        """No attempt was made; it waits until ``due_at``."""
+
+    def withdraw(self, notification_id: str, /) -> bool:
+        """Its notifier has no use for it."""
+
+    def standing_messages(self, notifier: str, /) -> Sequence[Notification]:
+        """What a notifier has last told of each alert that still fires."""
 
     def mark_failed(self, notification_id: str, now: float, next_at: float | None, error: str, /) -> bool:
         """An attempt failed; the next is due at ``next_at``, or never where that is None."""
@@ -143,6 +153,38 @@ async def run_forever(
         await _any_of(wake, stop, timeout_s=max(pause_s, 0.0))
 
 
+async def remind(
+    store: Outbox,
+    notifiers: Mapping[str, Notifier],
+    client: httpx.AsyncClient,
+    reminded_at: dict[str, float],
+    *,
+    clock: Clock,
+) -> None:
+    """Say again what still stands, to the receivers that forget what they are not told again.
+
+    An Alertmanager drops an alert that nobody repeats, and all of them when it restarts. What is said is the last
+    message that was delivered, under its id. A reminder that fails is not queued: the next one is near.
+
+    Args:
+        store: Where the outbox is.
+        notifiers: The configured notifiers by name.
+        client: From :func:`service.notifiers._http.client`.
+        reminded_at: When each notifier was last reminded; kept between calls and written to.
+        clock: Seconds since 1970.
+    """
+    for name, notifier in notifiers.items():
+        every_s = notifier.remind_every_s()
+        if every_s is None or clock() - reminded_at.get(name, 0.0) < every_s:
+            continue
+        reminded_at[name] = clock()
+        for message in await asyncio.to_thread(store.standing_messages, name):
+            delivery = await _sent_once(notifier, client, message, clock)
+            if delivery.outcome is not DeliveryOutcome.DELIVERED:
+                _log.warning("reminder not delivered", notifier=name, reason=delivery.reason)
+                break
+
+
 async def _any_of(*events: asyncio.Event, timeout_s: float) -> None:
     waits = [asyncio.ensure_future(event.wait()) for event in events]
     try:
@@ -159,14 +201,15 @@ async def _deliver(
     blocker = _earlier(item, await asyncio.to_thread(store.notifications, message.alert_id))
     if blocker is not None:
         due_at = max(blocker.due_at or 0.0, clock() + 1.0)
-        await asyncio.to_thread(
-            store.mark_failed, message.id, clock(), due_at, "waits for an earlier message of this alert"
-        )
+        await asyncio.to_thread(store.postpone, message.id, due_at)
+        return
+    if notifier is not None and message.event not in notifier.events:
+        await asyncio.to_thread(store.withdraw, message.id)
         return
     delivery = await _attempt(notifier, client, item, clock)
     now = clock()
     if delivery.outcome is DeliveryOutcome.DELIVERED:
-        await asyncio.to_thread(store.mark_sent, message.id, now)
+        await asyncio.to_thread(store.mark_sent, message.id, now, delivery.receipt)
         return
     reason = delivery.reason or str(delivery.outcome)
     next_at = next_attempt_at(item, delivery, now)
@@ -198,7 +241,13 @@ async def _attempt(
 ) -> Delivery:
     if notifier is None:
         return Delivery.retry(f"no notifier is named {item.notification.notifier!r}; add it back and reload")
+    return await _sent_once(notifier, client, item.notification, clock)
+
+
+async def _sent_once(
+    notifier: Notifier, client: httpx.AsyncClient, message: Notification, clock: Clock
+) -> Delivery:
     try:
-        return await notifier.send(client, item.notification, now=clock())
+        return await notifier.send(client, message, now=clock())
     except Exception as error:  # noqa: BLE001  # a faulty plug-in must not stop the others; its text may hold secrets
         return Delivery.unclear(f"notifier {notifier.name} failed: {type(error).__name__}")

@@ -63,14 +63,15 @@ class BrokenExample:
 class Evidence:
     """What a message shows besides the alert: facts about the run that it speaks of.
 
-    ``failures`` counts the unanswered examples by :class:`~checks.types.ErrorKind`. ``broke`` and
-    ``fixed`` count all examples that changed sides; ``examples`` are the most telling of those that broke.
+    ``answered`` and ``asked`` are None where no run is spoken of. ``failures`` counts the unanswered
+    examples by :class:`~checks.types.ErrorKind`. ``broke`` and ``fixed`` count all examples that
+    changed sides; ``examples`` are the most telling of those that broke.
     ``onset_at`` is the start of the onset run. ``cause`` lists likely causes as sentences, the
     likeliest first, and ``causes`` the same with the facts behind them.
     """
 
-    answered: int
-    asked: int
+    answered: int | None
+    asked: int | None
     started_at: float
     onset_at: float | None = None
     reason: str | None = None
@@ -99,7 +100,7 @@ def body(
     """
     findings = [finding_object(f) for f in alert.findings]
     finding = wording.worst(findings)
-    reached = reachable(evidence.answered, evidence.failures)
+    reached = reachable(evidence.answered or 0, evidence.failures)
     return {
         "version": VERSION,
         "event": str(event),
@@ -245,6 +246,9 @@ def _title(
 ) -> str:
     answered = f"{evidence.answered}/{evidence.asked} answered"
     resolved = event is AlertEvent.RESOLVED
+    if alert.kind is AlertKind.WATCH:
+        trouble = next((f.reason for f in alert.findings if f.reason), "the watch is in trouble")
+        return f"{alert.target}: {'mended: ' if resolved else ''}{trouble}"
     if alert.kind is AlertKind.OUTAGE:
         if resolved:
             return f"{alert.target} is measured again: {answered}"

@@ -17,12 +17,13 @@ from abc import abstractmethod
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Self
+from typing import TYPE_CHECKING, Annotated, ClassVar, Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 
 from checks.registry import Plugin
+from service.alerting import AlertEvent
 from service.errors import UserError
 from service.message import Texts
 
@@ -55,17 +56,19 @@ class DeliveryOutcome(StrEnum):
 class Delivery:
     """The result of one attempt; ``reason`` is for a person and holds no secret.
 
-    ``after_s`` is the receiver's own wish when to be asked again.
+    ``after_s`` is the receiver's own wish when to be asked again. ``receipt`` is what it calls the message, for a
+    notifier whose later messages join the first; it comes back as ``Notification.receipt``.
     """
 
     outcome: DeliveryOutcome
     reason: str | None = None
     after_s: float | None = None
+    receipt: str | None = None
 
     @classmethod
-    def delivered(cls) -> Delivery:
-        """The receiver accepted it."""
-        return cls(DeliveryOutcome.DELIVERED)
+    def delivered(cls, receipt: str | None = None) -> Delivery:
+        """The receiver accepted it, and calls it ``receipt``."""
+        return cls(DeliveryOutcome.DELIVERED, receipt=receipt)
 
     @classmethod
     def retry(cls, reason: str, after_s: float | None = None) -> Delivery:
@@ -84,7 +87,16 @@ class Delivery:
 
 
 class Notifier(Plugin):
-    """The base of all notifiers."""
+    """The base of all notifiers.
+
+    ``events`` are those that it can show; others are not sent through it. ``tells_why`` is false where what the
+    receiver answers stays unknown: every failure is then tried again.
+    """
+
+    events: ClassVar[frozenset[AlertEvent]] = frozenset(
+        {AlertEvent.FIRING, AlertEvent.REPEATED, AlertEvent.RESOLVED}
+    )
+    tells_why: ClassVar[bool] = True
 
     kind: str
     name: Annotated[str, Field(min_length=1, max_length=64, description="How targets name this channel.")]
@@ -113,7 +125,7 @@ class Notifier(Plugin):
     @model_validator(mode="after")
     def _one_address(self) -> Self:
         given = [key for key in ("url", "url_env", "url_file") if getattr(self, key) is not None]
-        if len(given) != 1:
+        if len(given) != 1 and not (self.default_url() and not given):
             found = " and ".join(given) or "none of them"
             raise ValueError(f"give exactly one of url, url_env and url_file, not {found}")
         return self
@@ -128,6 +140,14 @@ class Notifier(Plugin):
             now: The time of this attempt, in seconds since 1970.
         """
 
+    def default_url(self) -> str | None:
+        """Where messages go if no address is configured; None if one must be."""
+        return None
+
+    def remind_every_s(self) -> float | None:
+        """How often the receiver must hear again of what still fires; None if it remembers by itself."""
+        return None
+
     def address(self) -> str:
         """Where messages go.
 
@@ -136,6 +156,9 @@ class Notifier(Plugin):
         """
         if self.url is not None:
             return self.url
+        default = self.default_url()
+        if default is not None and self.url_env is None and self.url_file is None:
+            return default
         url, source = read_secret(env=self.url_env, file=self.url_file)
         if fault := address_fault(url):
             raise SecretError(f"{source} holds no usable address: {fault}", f"put the full URL into {source}")

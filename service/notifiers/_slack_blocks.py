@@ -53,6 +53,19 @@ def payload(message: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def reply(message: Mapping[str, Any]) -> str:
+    """One line for the thread under the first message: what has become of the alert."""
+    alert = message["alert"]
+    if message["event"] == "alert.acknowledged":
+        seen = alert["acknowledged"]
+        said = f": {plain(seen['reason'], 500)}" if seen["reason"] else ""
+        return f"👀 acknowledged by {plain(seen['by'], 200)}{said}"
+    light = "🟢" if message["event"] == "alert.resolved" else _LIGHTS.get(alert["severity"], "🟠")
+    run = "" if message["run"] is None else f" · run {message['run']}"
+    still = "still: " if message["event"] == "alert.repeated" else ""
+    return f"{light} {still}{plain(alert['title'], 1000)}{run}"
+
+
 def escape(text: str, limit: int) -> str:
     """The text on one line, harmless in Slack's markup and at most ``limit`` characters when escaped.
 
@@ -102,6 +115,11 @@ def _what(alert: Mapping[str, Any]) -> list[str]:
             heading = "Worst slices" if alert["state"] == "firing" else "Slices"
             lines.append(f"*{heading}:* " + " · ".join(_slice(f) for f in slices[:_MOST_SLICES]))
     lines.append(" · ".join(_when_and_how_much(alert)))
+    if alert.get("flapping"):
+        lines.append("_Flapping: it comes and goes, and resolves once it has stayed away for a while_")
+    if seen := alert.get("acknowledged"):
+        said = f": {plain(seen['reason'], 300)}" if seen["reason"] else ""
+        lines.append(f"👀 *Acknowledged* by {plain(seen['by'], 200)} {wording.clock(seen['at'])}{said}")
     if alert["reason"] and alert["kind"] == "outage":
         lines.append(plain(alert["reason"], 500))
     return lines
@@ -124,6 +142,10 @@ def _slice(finding: Mapping[str, Any]) -> str:
 
 
 def _when_and_how_much(alert: Mapping[str, Any]) -> Iterable[str]:
+    if alert["kind"] == "watch":
+        yield f"Since {wording.clock(alert['opened_at'])}"
+        yield "the watch itself is in trouble; this says nothing about the model"
+        return
     if alert["kind"] == "outage":
         yield f"Since {wording.clock(alert['opened_at'])} (run {alert['opened_run']})"
         yield f"answered {alert['answered']}/{alert['asked']}"
@@ -178,7 +200,8 @@ def _footer(message: Mapping[str, Any]) -> str:
     alert = message["alert"]
     labels = [f"{plain(k, 60)}={plain(str(v), 60)}" for k, v in list(alert["labels"].items())[:_MOST_LABELS]]
     repeat = [f"repeated {alert['repeats']}×"] if alert["repeats"] else []
-    return " · ".join([plain(alert["severity"], 40), *labels, f"run {message['run']}", *repeat])
+    run = [] if message["run"] is None else [f"run {message['run']}"]
+    return " · ".join([plain(alert["severity"], 40), *labels, *run, *repeat])
 
 
 def _section(lines: list[str]) -> Block | None:

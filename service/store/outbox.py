@@ -7,17 +7,17 @@ the same id. Two dispatchers never hold the same message while the first one's l
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, delete, func, or_, select, update
 
 from service.alerting import Acknowledgement, Alert, AlertEvent, AlertState, Notification
 from service.records import DeliveryState, OutboxItem
 from service.store import counters, packing, values
 from service.store.database import Database
-from service.store.tables import ACKNOWLEDGEMENT, ALERT, COUNTER, OUTBOX
+from service.store.tables import ACKNOWLEDGEMENT, ALERT, COUNTER, OUTBOX, RECEIPT
 
 _RECENT = 12
 """How many of a target's newest alerts are read to see whether it flaps."""
@@ -76,11 +76,61 @@ class Outbox(Database):
                 .values(owner=owner, lease_until=now + lease_s)
                 .returning(*OUTBOX.c)
             ).all()
-        return [_item(row) for row in sorted(rows, key=lambda row: (row.due_at, row.id))]
+            receipts = _receipts(connection, [row.alert_id for row in rows])
+        return [_item(row, receipts) for row in sorted(rows, key=lambda row: (row.due_at, row.id))]
 
-    def mark_sent(self, notification_id: str, now: float) -> bool:
-        """The other side has taken the message. False if it was not pending."""
-        return self._mark(notification_id, now, DeliveryState.SENT, None, None, "sent")
+    def mark_sent(self, notification_id: str, now: float, receipt: str | None = None) -> bool:
+        """The other side has taken the message, and calls it ``receipt``. False if it was not pending."""
+        return self._mark(notification_id, now, DeliveryState.SENT, None, None, "sent", receipt)
+
+    def postpone(self, notification_id: str, due_at: float) -> bool:
+        """Let a claimed message wait until ``due_at``: no attempt was made, and none is counted."""
+        mine = (OUTBOX.c.id == notification_id, OUTBOX.c.state == DeliveryState.PENDING.value)
+        change = update(OUTBOX).where(*mine).values(due_at=due_at, owner=None, lease_until=None)
+        with self._write() as connection:
+            return bool(connection.execute(change).rowcount)
+
+    def withdraw(self, notification_id: str) -> bool:
+        """Take back a message that its notifier has no use for. False if it was not pending."""
+        mine = (OUTBOX.c.id == notification_id, OUTBOX.c.state == DeliveryState.PENDING.value)
+        with self._write() as connection:
+            return bool(connection.execute(delete(OUTBOX).where(*mine)).rowcount)
+
+    def standing_messages(self, notifier: str) -> list[Notification]:
+        """The newest message that a notifier has delivered about each alert that still fires."""
+        query = (
+            select(OUTBOX)
+            .join(ALERT, ALERT.c.id == OUTBOX.c.alert_id)
+            .where(ALERT.c.state == AlertState.FIRING.value, OUTBOX.c.notifier == notifier)
+            .where(OUTBOX.c.state == DeliveryState.SENT.value)
+            .order_by(OUTBOX.c.created_at, OUTBOX.c.id)
+        )
+        with self._read() as connection:
+            newest = {row.alert_id: _item(row).notification for row in connection.execute(query)}
+        return list(newest.values())
+
+    def delivery_health(self, min_attempts: int) -> dict[str, str]:
+        """The notifiers that do not deliver, with the newest reason.
+
+        One does not if a message of it was tried ``min_attempts`` times or more and is still pending, or was given
+        up, and none was delivered since it failed.
+        """
+        stuck = (OUTBOX.c.state == DeliveryState.PENDING.value) & (OUTBOX.c.attempts >= min_attempts)
+        query = select(OUTBOX.c.notifier, OUTBOX.c.created_at, OUTBOX.c.done_at, OUTBOX.c.error).where(
+            or_(stuck, OUTBOX.c.state == DeliveryState.FAILED.value)
+        )
+        sent = (
+            select(OUTBOX.c.notifier, func.max(OUTBOX.c.done_at))
+            .where(OUTBOX.c.state == DeliveryState.SENT.value)
+            .group_by(OUTBOX.c.notifier)
+        )
+        with self._read() as connection:
+            sent_at: dict[str, float] = {row[0]: row[1] for row in connection.execute(sent)}
+            return {
+                row.notifier: row.error or "no reason given"
+                for row in connection.execute(query.order_by(OUTBOX.c.created_at, OUTBOX.c.id))
+                if row.done_at is None or row.done_at > sent_at.get(row.notifier, 0.0)
+            }
 
     def mark_failed(self, notification_id: str, now: float, next_at: float | None, error: str) -> bool:
         """An attempt failed with ``error``. Due again at ``next_at``; given up if that is None.
@@ -169,9 +219,10 @@ class Outbox(Database):
         due_at: float | None,
         error: str | None,
         outcome: str,
+        receipt: str | None = None,
     ) -> bool:
         with self._write() as connection:
-            notifier = connection.scalar(
+            row = connection.execute(
                 update(OUTBOX)
                 .where(OUTBOX.c.id == notification_id, OUTBOX.c.state == DeliveryState.PENDING.value)
                 .values(
@@ -183,11 +234,17 @@ class Outbox(Database):
                     owner=None,
                     lease_until=None,
                 )
-                .returning(OUTBOX.c.notifier)
-            )
-            if notifier is None:
+                .returning(OUTBOX.c.notifier, OUTBOX.c.alert_id)
+            ).one_or_none()
+            if row is None:
                 return False
-            counters.add(connection, self._insert, {("notifications", notifier, "", outcome): 1})
+            counters.add(connection, self._insert, {("notifications", row.notifier, "", outcome): 1})
+            if receipt is not None:
+                kept = self._insert(RECEIPT).values(
+                    alert_id=row.alert_id, notifier=row.notifier, receipt=receipt
+                )
+                key = [RECEIPT.c.alert_id, RECEIPT.c.notifier]
+                connection.execute(kept.on_conflict_do_update(index_elements=key, set_={"receipt": receipt}))
         return True
 
 
@@ -204,7 +261,12 @@ def _alert(row: Row[*tuple[Any, ...]]) -> Alert:
     )
 
 
-def _item(row: Row[tuple[object, ...]]) -> OutboxItem:
+def _receipts(connection: Connection, alert_ids: Sequence[str]) -> dict[tuple[str, str], str]:
+    query = select(RECEIPT).where(RECEIPT.c.alert_id.in_(alert_ids))
+    return {(row.alert_id, row.notifier): row.receipt for row in connection.execute(query)}
+
+
+def _item(row: Row[*tuple[Any, ...]], receipts: Mapping[tuple[str, str], str] | None = None) -> OutboxItem:
     return OutboxItem(
         notification=Notification(
             id=row.id,
@@ -213,6 +275,7 @@ def _item(row: Row[tuple[object, ...]]) -> OutboxItem:
             notifier=row.notifier,
             body=packing.unpack_json(row.body),
             created_at=row.created_at,
+            receipt=(receipts or {}).get((row.alert_id, row.notifier)),
         ),
         state=DeliveryState(row.state),
         attempts=row.attempts,
