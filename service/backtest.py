@@ -46,6 +46,7 @@ def backtest(
     period_h: float = PERIOD_H,
     share: float = 1.0,
     min_answered: float = 0.9,
+    smallest_effect: float | None = None,
     target: str = "backtest",
     start_at: float = 0.0,
 ) -> list[dict[str, Any]]:
@@ -63,6 +64,7 @@ def backtest(
         period_h=period_h,
         share=share,
         min_answered=min_answered,
+        smallest_effect=smallest_effect,
         target=target,
         start_at=start_at,
     )
@@ -79,6 +81,7 @@ def judged_runs(
     period_h: float = PERIOD_H,
     share: float = 1.0,
     min_answered: float = 0.9,
+    smallest_effect: float | None = None,
     target: str = "backtest",
     start_at: float = 0.0,
 ) -> Iterator[Judged]:
@@ -93,10 +96,17 @@ def judged_runs(
         period_h: the false-alarm budget's period in hours per page.
         share: the part of that budget that is spent here, in (0, 1].
         min_answered: below this share of answered examples a run is inconclusive.
+        smallest_effect: a smaller change of a score or rate is reported and not paged.
         target: the name in the objects.
         start_at: when the first run starts, seconds since 1970.
     """
-    about = history.subject(golden.examples, scorers, baseline_runs=baseline_runs, min_answered=min_answered)
+    about = history.subject(
+        golden.examples,
+        scorers,
+        baseline_runs=baseline_runs,
+        min_answered=min_answered,
+        smallest_effect=smallest_effect,
+    )
     state = judge.initial(about)
     for number, responses in enumerate(runs_of_responses, 1):
         at = start_at + (number - 1) * every_s

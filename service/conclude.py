@@ -148,7 +148,11 @@ def subject_of(store: Store, target: Target, golden: Golden) -> Subject:
     baseline = store.baseline(target.name)
     pinned = len(baseline.runs) if baseline is not None and baseline.runs else target.baseline.runs
     return history.subject(
-        golden.examples, target.scorers, baseline_runs=pinned, min_answered=target.min_answered
+        golden.examples,
+        target.scorers,
+        baseline_runs=pinned,
+        min_answered=target.min_answered,
+        smallest_effect=target.smallest_effect,
     )
 
 

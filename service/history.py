@@ -29,7 +29,12 @@ class History(Protocol):
 
 
 def subject(
-    examples: Sequence[Example], scorers: Sequence[Scorer], *, baseline_runs: int, min_answered: float
+    examples: Sequence[Example],
+    scorers: Sequence[Scorer],
+    *,
+    baseline_runs: int,
+    min_answered: float,
+    smallest_effect: float | None = None,
 ) -> Subject:
     """The facts about a segment that every check may use."""
     named = [example.group for example in examples]
@@ -51,6 +56,7 @@ def subject(
         floors={s.scorer_name: s.min for s in scorers if s.min is not None},
         baseline_runs=baseline_runs,
         min_answered=min_answered,
+        smallest_effect=smallest_effect,
     )
 
 

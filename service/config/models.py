@@ -301,6 +301,24 @@ class Target(Section):
     limits: Limits = Limits()
     min_answered: Annotated[float, Field(gt=0, le=1, description="Below it a run is inconclusive.")] = 0.9
     baseline: BaselineSource = BaselineSource()
+    weight: Annotated[
+        float,
+        Field(
+            gt=0,
+            le=1e6,
+            description="Its part of the false-alarm budget, relative to the other targets': more weight, sooner "
+            "found. A change holds for later runs only.",
+        ),
+    ] = 1.0
+    smallest_effect: Annotated[
+        float | None,
+        Field(
+            gt=0,
+            lt=1,
+            description="The least change of a score or a rate that is worth a page: 0.02 is 2 points. A smaller one, "
+            "however certain, is reported and not paged; floors, latency and length are not held back.",
+        ),
+    ] = None
     confirm: Annotated[bool, Field(description="Replay a bad run at once, before a verdict.")] = True
     bursts: Annotated[
         Bursts,
@@ -317,7 +335,7 @@ class Target(Section):
 
     @property
     def share(self) -> float:
-        """The target's part of the false-alarm budget: 1 over the number of targets."""
+        """The target's part of the false-alarm budget: its weight over the sum of all targets' weights."""
         return self._share
 
     def scorer(self, name: str) -> Scorer:
@@ -369,9 +387,10 @@ class Config(Section):
         return self
 
     def model_post_init(self, context: Any, /) -> None:  # noqa: ARG002  # Pydantic's signature
-        """Share the false-alarm budget equally over the targets."""
+        """Share the false-alarm budget over the targets by their weights."""
+        whole = sum(target.weight for target in self.targets)
         for target in self.targets:
-            target._share = 1.0 / len(self.targets)  # noqa: SLF001  # set once, where the number is known
+            target._share = target.weight / whole  # noqa: SLF001  # set once, where the sum is known
 
     @property
     def path(self) -> Path | None:

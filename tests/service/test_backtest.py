@@ -34,7 +34,17 @@ def test_it_is_the_fold_of_live_runs():
         scored = score_run(GOLDEN.examples, SCORERS, responses)
         scores = {v.scorer: v.values for v in scored.vectors}
         at = 3600.0 * (number - 1)
-        made = Measurement(number, at, True, scores, scored.answered, scored.latency_s)
+        made = Measurement(
+            number,
+            at,
+            True,
+            scores,
+            scored.answered,
+            scored.latency_s,
+            observed=scored.observed,
+            labels=scored.labels,
+            malformed=scored.malformed,
+        )
         state, judged = judge.judge(about, state, made)
         expected.append((str(judged.verdict), [finding_object(f) for f in judged.findings]))
     found = backtest(GOLDEN, SCORERS, HISTORY, baseline_runs=5)

@@ -95,6 +95,7 @@ def command(
             period_h=what.config.period_h if what.config else PERIOD_H,
             share=known.share if known else 1.0,
             min_answered=known.min_answered if known else 0.9,
+            smallest_effect=known.smallest_effect if known else None,
             target=known.name if known else "backtest",
         )
     )
