@@ -2,9 +2,9 @@
 
 ``examine`` asks all parts in order and yields one :class:`Diagnosis` after the other; nothing that it does is
 stored as a run. One file per group: ``local`` (secrets and golden sets, scorers included), ``storage``,
-``spending`` (before anything is sent), ``asking`` (endpoints), ``base_model`` (is the fine-tune applied?) and
-``channels`` (notifiers). To add a group: a :class:`Part`, a file with a function that gives diagnoses, and a line
-in ``examine``.
+``spending`` (cost and the smallest drop found, before anything is sent), ``asking`` (endpoints), ``base_model`` (is
+the fine-tune applied?) and ``channels`` (notifiers). To add a group: a :class:`Part`, a file with a function that
+gives diagnoses, and a line in ``examine``.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ class Part(StrEnum):
     SCORERS = "scorers"
     STORE = "store"
     COST = "cost"
+    DETECTS = "detects"
     ENDPOINT = "endpoint"
     BASE_MODEL = "base_model"
     NOTIFIER = "notifier"

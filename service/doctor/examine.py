@@ -6,17 +6,19 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from service.detectability import cards_for
 from service.doctor import Diagnosis, Level, Part
 from service.doctor.base_model import SAMPLE, look_at_base_model, sample_of
 from service.doctor.channels import look_at_notifiers, send_tests
 from service.doctor.local import endpoints_of, look_at_golden, look_at_scorers, look_at_secrets
-from service.doctor.spending import look_at_cost
+from service.doctor.spending import look_at_cost, look_at_detectability
 from service.doctor.storage import look_at_store
 from service.errors import UserError
 
 if TYPE_CHECKING:
     import httpx
 
+    from checks.detectability import Card
     from service.config import Config, Target
     from service.records import Golden, RunRecord
 
@@ -54,10 +56,14 @@ async def examine(
     one, store = look_at_store(config, environ)
     yield one
     last: dict[str, RunRecord | None] = {}
+    found: dict[str, tuple[Card, ...]] = {}
     if store is not None:
         with store:
             try:
                 last = {target.name: store.last_measured(target.name) for target in targets}
+                for target in targets:
+                    if (golden := goldens.get(target.name)) is not None:
+                        found[target.name] = cards_for(config, target, golden, store=store, now=clock())
             except UserError as error:
                 yield Diagnosis(Part.STORE, None, Level.FAILED, error.message, error.remedy)
     for target in targets:
@@ -66,6 +72,11 @@ async def examine(
             yield Diagnosis(Part.COST, target.name, Level.WARNING, why, "correct the golden set first")
         else:
             yield look_at_cost(target, golden, last.get(target.name), clock())
+            known = found.get(target.name)
+            if known is None:
+                known = cards_for(config, target, golden, store=None, now=clock())
+            for card in known or (None,):
+                yield look_at_detectability(target, golden, card, last.get(target.name), clock())
     from service.http import client as open_client  # noqa: PLC0415  # heavy, and nothing was asked before
 
     async with open_client(max(target.concurrency for target in targets)) as client:

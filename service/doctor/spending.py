@@ -1,4 +1,4 @@
-"""What will a month cost, and does that keep the target's limits? Told before the first request is sent."""
+"""What will a month cost, and what will it find? Told before the first request is sent."""
 
 from __future__ import annotations
 
@@ -8,8 +8,11 @@ from service.cost import cost_of, over_limits
 from service.doctor import Diagnosis, Level, Part
 
 if TYPE_CHECKING:
+    from checks.detectability import Card
     from service.config import Target
     from service.records import Golden, RunRecord
+
+_WEAK = 0.05
 
 
 def look_at_cost(target: Target, golden: Golden, last: RunRecord | None, now: float) -> Diagnosis:
@@ -39,3 +42,27 @@ def look_at_cost(target: Target, golden: Golden, last: RunRecord | None, now: fl
         why = f"the schedule {target.schedule.cron!r} does not come within a year"
         return Diagnosis(Part.COST, target.name, Level.WARNING, why, "correct schedule.cron", facts)
     return Diagnosis(Part.COST, target.name, Level.OK, message, facts=facts)
+
+
+def look_at_detectability(
+    target: Target, golden: Golden, card: Card | None, last: RunRecord | None, now: float
+) -> Diagnosis:
+    """The smallest drop that is found, and what more would buy; a warning where a week finds no drop of five points."""
+    from service.detectability import card_object, sentences  # noqa: PLC0415
+
+    if card is None:
+        why = "nothing: the schedule never comes"
+        return Diagnosis(Part.DETECTS, target.name, Level.WARNING, why, "correct schedule.cron")
+    cost = cost_of(target, golden.examples, last, now)
+    lines = list(sentences(card, cost))
+    name = f"{card.scorer}: " if len(target.scorers) > 1 else ""
+    week = next(d.fade for d in card.drops if d.within == "week")
+    blind = week is None or week > _WEAK
+    return Diagnosis(
+        Part.DETECTS,
+        target.name,
+        Level.WARNING if blind else Level.OK,
+        name + "\n".join(lines),
+        "add examples, ask each more than once (repeats), or replay more often" if blind else None,
+        card_object(card, cost),
+    )
