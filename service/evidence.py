@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from checks.types import Example, FloatArray, Response, Verdict
 from service.message import BrokenExample
@@ -64,10 +65,40 @@ def baseline_means(store: Reader, baseline: BaselineRecord | None) -> Mapping[st
 def good_run(store: Reader, run_id: int, target: str, onset: int | None) -> int | None:
     """The newest run before the onset that was measured and not bad: its answers are "before"."""
     before = onset if onset is not None else run_id
-    for candidate in store.runs(target, limit=200, before=before):
-        if candidate.measured and candidate.verdict in {Verdict.OK, Verdict.LEARNING, Verdict.IMPROVED}:
-            return candidate.id
+    for limit in (10, 190):  # nearly always among the first: reading a run costs
+        candidates = store.runs(target, limit=limit, before=before)
+        for candidate in candidates:
+            if candidate.measured and candidate.verdict in {Verdict.OK, Verdict.LEARNING, Verdict.IMPROVED}:
+                return candidate.id
+        if len(candidates) < limit:
+            break
+        before = candidates[-1].id
     return None
+
+
+@dataclass(frozen=True, slots=True)
+class Sides:
+    """Who changed sides by one scorer: positions of those that broke, worst first, and how many were fixed."""
+
+    broke: NDArray[np.intp]
+    fixed_count: int
+
+
+def changed(mean: FloatArray, now: FloatArray) -> Sides:
+    """Which examples broke, by one scorer: right in the baseline's mean and wrong now, the largest fall first.
+
+    Where none changed sides, those whose score fell by more than a twentieth. Unknown (NaN) is no fall.
+
+    Args:
+        mean: Float [examples], the baseline's mean of each.
+        now: Float [examples], a run's scores.
+    """
+    fall = np.nan_to_num(mean - now)
+    was, known = mean >= RIGHT, ~np.isnan(mean) & ~np.isnan(now)
+    right = now >= RIGHT
+    crossed = np.flatnonzero(known & was & ~right)
+    order = crossed if len(crossed) else np.flatnonzero(fall > _TELLING)
+    return Sides(order[np.argsort(-fall[order], kind="stable")], int((known & ~was & right).sum()))
 
 
 def broken(
@@ -100,12 +131,8 @@ def broken(
     if not falls:
         return Broken((), 0, 0, None, before)
     name = max(falls, key=lambda n: float(falls[n].sum()))
-    fall = falls[name]
-    was, known = means[name] >= RIGHT, ~np.isnan(means[name]) & ~np.isnan(now[name].values)
-    right = now[name].values >= RIGHT
-    sides = np.flatnonzero(known & was & ~right)
-    order = sides if len(sides) else np.flatnonzero(fall > _TELLING)
-    order = order[np.argsort(-fall[order], kind="stable")]
+    sides = changed(means[name], now[name].values)
+    order = sides.broke
     chosen = [int(i) for i in (order if limit is None else order[:limit])]
     examples = [golden.examples[i] for i in chosen]
     texts = _texts(store, run_id, before, examples)
@@ -119,7 +146,7 @@ def broken(
         )
         for i, example in zip(chosen, examples, strict=True)
     )
-    return Broken(broke, len(order), int((known & ~was & right).sum()), name, before)
+    return Broken(broke, len(order), sides.fixed_count, name, before)
 
 
 def _texts(

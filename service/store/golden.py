@@ -75,6 +75,22 @@ class GoldenSets(Database):
                 found.extend(values.to_example(packing.unpack_json(content)) for (content,) in rows)
         return found
 
+    def golden_at(self, digest: str, positions: Iterable[int]) -> dict[int, Example]:
+        """Some examples of a golden set by their position; positions that it does not have are left out."""
+        found: dict[int, Example] = {}
+        with self._read() as connection:
+            golden_id = connection.scalar(select(GOLDEN.c.id).where(GOLDEN.c.digest == digest))
+            if golden_id is None:
+                return {}
+            for part in chunks(sorted(set(positions))):
+                rows = connection.execute(
+                    select(GOLDEN_EXAMPLE.c.position, EXAMPLE.c.content)
+                    .join(EXAMPLE, GOLDEN_EXAMPLE.c.example_id == EXAMPLE.c.id)
+                    .where(GOLDEN_EXAMPLE.c.golden_id == golden_id, GOLDEN_EXAMPLE.c.position.in_(part))
+                )
+                found.update((at, values.to_example(packing.unpack_json(content))) for at, content in rows)
+        return found
+
     def _golden_id(self, connection: Connection, digest: str) -> int:
         golden_id: int | None = connection.scalar(select(GOLDEN.c.id).where(GOLDEN.c.digest == digest))
         if golden_id is None:

@@ -1,50 +1,64 @@
-"""What may programs ask? The JSON API under ``/api/v1``, with the same nouns as everything else."""
+"""What may programs ask? The JSON API under ``/api/v1``, with the same nouns as everything else.
+
+What only reads is here, what changes something in ``api_changes.py``. Lists are paged: ``limit`` says how many, and
+``cursor`` is the ``next_cursor`` of the page before. Every answer has an ETag, and ``If-None-Match`` saves the body.
+"""
 
 from __future__ import annotations
 
-import asyncio
-from typing import Annotated, Any
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
 
-from fastapi import APIRouter, Depends, HTTPException, Path, Query, Request
+from fastapi import APIRouter, HTTPException, Path, Query
 
-from service.alerting import AlertState
+from service.alerting import Alert, AlertState
 from service.facts import Facts
-from service.records import DeploymentMark, RunKind
-from service.report import run_object
+from service.records import OutboxItem, RunRecord
+from service.report import finding_object, number, run_object
 from service.web import views
-from service.web.guard import require
+from service.web.broken import Choice, Row, Sort, broken_page
 from service.web.models import (
-    AcceptedOut,
     AlertOut,
     AlertsOut,
+    BaselinesOut,
+    CausesOut,
     ErrorOut,
-    ExampleOut,
     ExamplesOut,
-    MarkIn,
-    MarkOut,
+    FindingsOut,
+    MarksOut,
+    MessagesOut,
     RunOut,
     RunsOut,
+    SilencesOut,
     TargetOut,
     TargetsOut,
 )
 
+if TYPE_CHECKING:
+    from service.store import Store
+
 RunId = Annotated[int, Path(ge=1, le=2**31 - 1, description="The run's number.")]
 Name = Annotated[str, Path(min_length=1, max_length=64, description="The target's name.")]
+AlertId = Annotated[str, Path(min_length=1, max_length=64, description="The alert's id.")]
 Limit = Annotated[int, Query(ge=1, le=500, description="The size of a page.")]
-Before = Annotated[int | None, Query(ge=1, le=2**31 - 1, description="Only runs with a smaller number.")]
-Offset = Annotated[int, Query(ge=0, le=10_000_000, description="How many to pass over.")]
+Cursor = Annotated[
+    int | None, Query(ge=1, le=2**31 - 1, description="`next_cursor` of the page before this one.")
+]
 
-_MISSING: dict[int | str, dict[str, Any]] = {404: {"model": ErrorOut, "description": "There is none."}}
-_GUARDED: dict[int | str, dict[str, Any]] = {
-    **_MISSING,
-    401: {"model": ErrorOut, "description": "The token is missing or wrong."},
-    403: {"model": ErrorOut, "description": "No token is configured, and the request is not a local one."},
+_UNCHANGED: dict[int | str, dict[str, Any]] = {
+    304: {"description": "What was asked for is what If-None-Match names."}
+}
+MISSING: dict[int | str, dict[str, Any]] = {404: {"model": ErrorOut, "description": "There is none."}}
+_FOUND = {**_UNCHANGED, **MISSING}
+ALWAYS: dict[int | str, dict[str, Any]] = {
+    422: {"model": ErrorOut, "description": "A parameter or the body is not as it should be; says which."},
+    503: {"model": ErrorOut, "description": "The store does not answer."},
 }
 
 
-def router(store: views.Reader, facts: Facts) -> APIRouter:
+def router(store: Store, facts: Facts) -> APIRouter:
     """The routes. They are plain functions, which FastAPI runs in threads, since the store blocks."""
-    api = APIRouter(prefix="/api/v1", tags=["goldwatch"])
+    api = APIRouter(prefix="/api/v1", tags=["goldwatch"], responses=ALWAYS)
 
     def known(name: str) -> views.TargetView:
         view = views.target(store, facts, name)
@@ -52,87 +66,148 @@ def router(store: views.Reader, facts: Facts) -> APIRouter:
             raise HTTPException(404, f"no target is named {name!r}")
         return view
 
-    @api.get("/targets", summary="All targets and how they stand")
-    def list_targets() -> TargetsOut:
-        return TargetsOut.model_validate({"targets": [v.object for v in views.fleet(store, facts)]})
-
-    @api.get("/targets/{name}", summary="One target", responses=_MISSING)
-    def get_target(name: Name) -> TargetOut:
-        return TargetOut.model_validate(known(name).object)
-
-    @api.get("/targets/{name}/runs", summary="A target's runs, newest first", responses=_MISSING)
-    def list_runs(name: Name, limit: Limit = 50, before: Before = None) -> RunsOut:
-        known(name)
-        found = store.runs(name, limit=limit + 1, before=before)
-        page = found[:limit]
-        more = page[-1].id if len(found) > limit else None
-        return RunsOut.model_validate({"runs": [run_object(r) for r in page], "next_before": more})
-
-    @api.get("/runs/{run_id}", summary="One run", responses=_MISSING)
-    def get_run(run_id: RunId) -> RunOut:
+    def found_run(run_id: int) -> RunRecord:
         run = store.run(run_id)
         if run is None:
             raise HTTPException(404, f"there is no run {run_id}")
-        return RunOut.model_validate(run_object(run))
+        return run
 
-    @api.get("/runs/{run_id}/examples", summary="The examples that broke in a run", responses=_MISSING)
-    def list_examples(run_id: RunId, limit: Limit = 50, offset: Offset = 0) -> ExamplesOut:
-        run = store.run(run_id)
-        if run is None:
-            raise HTTPException(404, f"there is no run {run_id}")
-        found, page, more = views.broken_examples(
-            store, run, show_texts=facts.show_texts, offset=offset, limit=limit
-        )
-        return ExamplesOut(
-            run=run.id,
-            scorer=found.scorer,
-            broke=found.broke_count,
-            fixed=found.fixed_count,
-            before_run=found.good_run,
-            examples=[
-                ExampleOut(id=e.id, expected=e.expected, before=e.before, now=e.now, reason=e.reason)
-                for e in page
-            ],
-            next_offset=offset + len(page) if more else None,
-        )
-
-    @api.get("/alerts", summary="Alerts, newest first")
-    def list_alerts(
-        target: Annotated[str | None, Query(max_length=64)] = None,
-        state: AlertState | None = None,
-        limit: Limit = 100,
-    ) -> AlertsOut:
-        found = store.alerts(target, state, limit=limit)
-        return AlertsOut.model_validate({"alerts": [views.alert_object(a) for a in found]})
-
-    @api.get("/alerts/{alert_id}", summary="One alert", responses=_MISSING)
-    def get_alert(alert_id: Annotated[str, Path(max_length=64)]) -> AlertOut:
+    def found_alert(alert_id: str) -> Alert:
         alert = store.alert(alert_id)
         if alert is None:
             raise HTTPException(404, "there is no alert of that id")
-        return AlertOut.model_validate(views.alert_object(alert))
+        return alert
 
-    def guard(request: Request) -> None:
-        require(request, facts)
+    @api.get("/targets", summary="All targets and how they stand", responses=_UNCHANGED)
+    def list_targets() -> TargetsOut:
+        return TargetsOut.model_validate({"targets": [v.object for v in views.fleet(store, facts)]})
 
-    guarded: dict[str, Any] = {"responses": _GUARDED, "dependencies": [Depends(guard)]}
+    @api.get("/targets/{name}", summary="One target", responses=_FOUND)
+    def get_target(name: Name) -> TargetOut:
+        return TargetOut.model_validate(known(name).object)
 
-    @api.post("/targets/{name}/runs", summary="Run now", status_code=202, **guarded)
-    async def run_now(name: Name) -> AcceptedOut:
-        _configured(facts, name)
-        return AcceptedOut(target=name, accepted=await facts.request_run(name, RunKind.MANUAL))
+    @api.get("/targets/{name}/runs", summary="A target's runs, newest first", responses=_FOUND)
+    def list_runs(name: Name, limit: Limit = 50, cursor: Cursor = None) -> RunsOut:
+        known(name)
+        found = store.runs(name, limit=limit + 1, before=cursor)
+        page = found[:limit]
+        more = page[-1].id if len(found) > limit else None
+        return RunsOut.model_validate({"runs": [run_object(r) for r in page], "next_cursor": more})
 
-    @api.post("/targets/{name}/marks", summary="Mark a deployment and run", status_code=201, **guarded)
-    async def add_mark(name: Name, mark: MarkIn) -> MarkOut:
-        _configured(facts, name)
-        made = DeploymentMark(name, facts.now(), mark.version, mark.note)
-        await asyncio.to_thread(store.add_mark, made)
-        accepted = await facts.request_run(name, RunKind.MARK)
-        return MarkOut(target=name, at=made.at, version=made.version, note=made.note, accepted=accepted)
+    @api.get("/targets/{name}/baselines", summary="What said healthy, and what says it now", responses=_FOUND)
+    def list_baselines(name: Name) -> BaselinesOut:
+        known(name)
+        found = [views.baseline_object(b) for b in store.baselines(name)]
+        return BaselinesOut.model_validate({"target": name, "baselines": found})
+
+    @api.get("/targets/{name}/marks", summary="A target's deployment marks, newest first", responses=_FOUND)
+    def list_marks(name: Name, limit: Limit = 50, cursor: Cursor = None) -> MarksOut:
+        known(name)
+        found = store.marks(name, 0.0)[::-1]
+        page, more = _page(found, limit, cursor)
+        marks = [{"at": number(m.at), "version": m.version, "note": m.note} for m in page]
+        return MarksOut.model_validate({"target": name, "marks": marks, "next_cursor": more})
+
+    @api.get("/runs/{run_id}", summary="One run", responses=_FOUND)
+    def get_run(run_id: RunId) -> RunOut:
+        return RunOut.model_validate(run_object(found_run(run_id)))
+
+    @api.get("/runs/{run_id}/findings", summary="What the checks found in a run", responses=_FOUND)
+    def list_findings(run_id: RunId) -> FindingsOut:
+        findings = [finding_object(f) for f in found_run(run_id).findings]
+        return FindingsOut.model_validate({"run": run_id, "findings": findings})
+
+    @api.get("/runs/{run_id}/examples", summary="The examples that broke in a run", responses=_FOUND)
+    def list_examples(
+        run_id: RunId,
+        scorer: Annotated[str | None, Query(max_length=64, description="By this scorer.")] = None,
+        slice: Annotated[  # noqa: A002  # the contract's word
+            str | None, Query(max_length=500, description="Of this slice, as key=value.")
+        ] = None,
+        sort: Annotated[
+            Sort, Query(description="The largest fall first, or as in the golden set.")
+        ] = Sort.DAMAGE,
+        limit: Limit = 50,
+        cursor: Cursor = None,
+    ) -> ExamplesOut:
+        choice = Choice(scorer, slice, sort, cursor or 0, limit)
+        page = broken_page(store, found_run(run_id), choice, show_texts=facts.show_texts)
+        return ExamplesOut.model_validate(
+            {
+                "run": run_id,
+                "scorer": page.scorer,
+                "broke": page.broke,
+                "fixed": page.fixed,
+                "matching": page.matching,
+                "before_run": page.before_run,
+                "scorers": dict(page.scorers),
+                "slices": dict(page.slices),
+                "examples": [_example(row) for row in page.rows],
+                "next_cursor": page.next_offset,
+            }
+        )
+
+    @api.get("/targets/{name}/silences", summary="What is or was silenced, newest first", responses=_FOUND)
+    def list_silences(name: Name) -> SilencesOut:
+        known(name)
+        found = [views.silence_object(s, facts.now()) for s in store.silences(name)]
+        return SilencesOut.model_validate({"target": name, "silences": found})
+
+    @api.get("/alerts", summary="Alerts, newest first", responses=_UNCHANGED)
+    def list_alerts(
+        target: Annotated[str | None, Query(max_length=64, description="Of this target.")] = None,
+        state: Annotated[AlertState | None, Query(description="In this state.")] = None,
+        limit: Limit = 50,
+        cursor: Cursor = None,
+    ) -> AlertsOut:
+        found = store.alerts(target, state, limit=(cursor or 0) + limit + 1)
+        page, more = _page(found, limit, cursor)
+        return AlertsOut.model_validate(
+            {"alerts": [views.alert_object(a) for a in page], "next_cursor": more}
+        )
+
+    @api.get("/alerts/{alert_id}", summary="One alert", responses=_FOUND)
+    def get_alert(alert_id: AlertId) -> AlertOut:
+        return AlertOut.model_validate(views.alert_object(found_alert(alert_id)))
+
+    @api.get("/alerts/{alert_id}/causes", summary="What probably changed", responses=_FOUND)
+    def list_causes(alert_id: AlertId) -> CausesOut:
+        found_alert(alert_id)
+        causes = views.causes(store.notifications(alert_id), show_texts=facts.show_texts)
+        return CausesOut.model_validate({"alert": alert_id, "causes": causes})
+
+    @api.get("/alerts/{alert_id}/messages", summary="Who was told, and whether it arrived", responses=_FOUND)
+    def list_messages(alert_id: AlertId) -> MessagesOut:
+        found_alert(alert_id)
+        messages = [_message(item) for item in store.notifications(alert_id)]
+        return MessagesOut.model_validate({"alert": alert_id, "messages": messages})
 
     return api
 
 
-def _configured(facts: Facts, name: str) -> None:
-    if all(one.name != name for one in facts.targets()):
-        raise HTTPException(404, f"no target is named {name!r}")
+def _page(found: list[Any], limit: int, cursor: int | None) -> tuple[list[Any], int | None]:
+    """One page of a list that is at hand, and where the next one begins."""
+    begin = cursor or 0
+    end = begin + limit
+    return found[begin:end], end if len(found) > end else None
+
+
+def _example(row: Row) -> dict[str, Any]:
+    made = asdict(row)
+    made["scores"] = made.pop("marks")
+    return made
+
+
+def _message(item: OutboxItem) -> dict[str, Any]:
+    told = item.notification
+    return {
+        "id": told.id,
+        "event": str(told.event),
+        "notifier": told.notifier,
+        "created_at": number(told.created_at),
+        "state": str(item.state),
+        "attempts": item.attempts,
+        "due_at": number(item.due_at),
+        "done_at": number(item.done_at),
+        "error": item.error,
+    }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import TYPE_CHECKING
 
 import structlog
 from fastapi import FastAPI, HTTPException, Request
@@ -15,15 +16,20 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 from service import __version__
 from service.facts import Facts
 from service.metrics import registry
-from service.web import api, pages, views
-from service.web.guard import BoundedBody, SecurityHeaders
+from service.web import api, api_changes, buttons, pages
+from service.web.door import Door
+from service.web.guard import BoundedBody, Revalidated, SecurityHeaders
+from service.web.render import Renderer
+
+if TYPE_CHECKING:
+    from service.store import Store
 
 MOST_BODY_BYTES = 64 * 1024
 
 _log = structlog.get_logger(__name__)
 
 
-def create_app(store: views.Reader, facts: Facts) -> FastAPI:
+def create_app(store: Store, facts: Facts) -> FastAPI:
     """The application over a store and the daemon's facts.
 
     ``/healthz`` says that the process is alive and reads nothing; ``/readyz`` answers 503 until the store
@@ -38,9 +44,12 @@ def create_app(store: views.Reader, facts: Facts) -> FastAPI:
         openapi_url="/api/v1/openapi.json",
     )
     metrics = registry(store, facts)
+    door = Door(facts)
+    render = Renderer(facts, door)
     app.include_router(api.router(store, facts))
-    app.include_router(pages.router(store, facts))
-    render = pages.Renderer(facts)
+    app.include_router(api_changes.router(store, facts, door))
+    app.include_router(pages.router(store, facts, render))
+    app.include_router(buttons.router(store, facts, door, render))
 
     @app.get("/metrics", include_in_schema=False)
     def metrics_page() -> Response:
@@ -65,7 +74,7 @@ def create_app(store: views.Reader, facts: Facts) -> FastAPI:
         path = request.url.path
         if path.startswith("/api/") or path in ("/metrics", "/healthz", "/readyz"):
             return JSONResponse({"detail": detail}, status, headers)
-        page = render("error.html.j2", status, status=status, detail=detail)
+        page = render(request, "error.html.j2", status, status=status, detail=detail)
         page.headers.update(headers or {})
         return page
 
@@ -87,6 +96,7 @@ def create_app(store: views.Reader, facts: Facts) -> FastAPI:
             _log.exception("request failed", path=request.url.path, error=type(error).__name__)
             return failed(request, 503, "this cannot be answered now; the daemon's log says why")
 
+    app.add_middleware(Revalidated)
     app.add_middleware(BoundedBody, most_bytes=MOST_BODY_BYTES)
     app.add_middleware(SecurityHeaders)
     return app

@@ -1,22 +1,19 @@
-"""Who may change something, and what does every answer carry?
+"""What does every answer carry, how long may a body be, and who may change something where no token is configured?
 
-A change of state bears the configured token. Without one configured it is answered on loopback only, and then
-not if it was forwarded by a proxy, or comes from a page of another origin: a browser on the same machine can be
-made to send requests by any site that it visits.
+Without a configured token a change of state is answered on loopback only, and then not if it was forwarded by a
+proxy, or comes from a page of another origin: a browser on the same machine can be made to send requests by any site
+that it visits. Where a token is configured, ``door.py`` decides.
 """
 
 from __future__ import annotations
 
-import hmac
 import ipaddress
 from collections.abc import Mapping
+from hashlib import blake2b
 from urllib.parse import urlsplit
 
-from fastapi import HTTPException, Request
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-
-from service.facts import Facts
 
 HEADERS = {
     "Content-Security-Policy": (
@@ -25,14 +22,14 @@ HEADERS = {
     ),
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
+    "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
 """On every answer; the pages need no script, so none is allowed."""
 
-_REMEDY = "configure web.token_env and send the token as: Authorization: Bearer TOKEN"
+API = "/api/v1/"
 
 
 class SecurityHeaders:
@@ -52,6 +49,46 @@ class SecurityHeaders:
             await send(message)
 
         await self._app(scope, receive, with_headers if scope["type"] == "http" else send)
+
+
+class Revalidated:
+    """ASGI middleware that gives the API's answers an ETag, and 304 to who has that answer already."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Hold a 200 back until it is whole, then send it, or only its name."""
+        if scope["type"] != "http" or scope["method"] != "GET" or not scope["path"].startswith(API):
+            await self._app(scope, receive, send)
+            return
+        known = next((v.decode("latin-1") for k, v in scope["headers"] if k == b"if-none-match"), None)
+        start: Message | None = None
+        parts: list[bytes] = []
+
+        async def held(message: Message) -> None:
+            nonlocal start
+            if message["type"] == "http.response.start":
+                start = message
+                if message["status"] != 200:
+                    await send(message)
+                return
+            if start is None or start["status"] != 200:
+                await send(message)
+                return
+            parts.append(message.get("body", b""))
+            if message.get("more_body", False):
+                return
+            body = b"".join(parts)
+            tag = f'"{blake2b(body, digest_size=12).hexdigest()}"'
+            same = known is not None and _names(known, tag)
+            bodily = (b"content-length", b"content-type") if same else ()
+            headers = [h for h in start["headers"] if h[0] not in bodily]
+            headers += [(b"etag", tag.encode()), (b"cache-control", b"private, no-cache")]
+            await send({**start, "status": 304 if same else 200, "headers": headers})
+            await send({"type": "http.response.body", "body": b"" if same else body})
+
+        await self._app(scope, receive, held)
 
 
 class BoundedBody:
@@ -82,24 +119,6 @@ class BoundedBody:
             return whole.pop() if whole else await receive()
 
         await self._app(scope, replay, send)
-
-
-def require(request: Request, facts: Facts) -> None:
-    """Let a change of state pass, or say why not.
-
-    Raises:
-        HTTPException: 401 without the right token, 403 where no token is configured and the request is not a
-            plain one from this machine.
-    """
-    if facts.token is not None:
-        if not _bears(request.headers.get("authorization"), facts.token):
-            raise HTTPException(
-                401, "this needs the token: Authorization: Bearer TOKEN", {"WWW-Authenticate": "Bearer"}
-            )
-        return
-    host = request.client.host if request.client else None
-    if fault := fault_without_token(host, request.url.scheme, request.headers):
-        raise HTTPException(403, f"{fault}; {_REMEDY}")
 
 
 def fault_without_token(client: str | None, scheme: str, headers: Mapping[str, str]) -> str | None:
@@ -149,6 +168,16 @@ def is_loopback(host: str | None) -> bool:
     return address.is_loopback or (mapped is not None and mapped.is_loopback)
 
 
+def _names(if_none_match: str, tag: str) -> bool:
+    """Whether the header names the tag, weakly compared (RFC 9110, 13.1.2).
+
+    >>> _names('W/"a", "b"', '"a"'), _names("*", '"a"'), _names('"b"', '"a"')
+    (True, True, False)
+    """
+    given = [one.strip().removeprefix("W/") for one in if_none_match.split(",")]
+    return tag in given or "*" in given
+
+
 def _is_forwarding(header: str) -> bool:
     return header.lower().startswith("x-forwarded")
 
@@ -158,9 +187,3 @@ def _hostname(url: str) -> str | None:
         return urlsplit(url).hostname
     except ValueError:
         return None
-
-
-def _bears(authorization: str | None, token: str) -> bool:
-    scheme, _, given = (authorization or "").partition(" ")
-    right = hmac.compare_digest(given.strip().encode(), token.encode())
-    return right and scheme.lower() == "bearer"

@@ -298,6 +298,50 @@ class AcceptIn(BaseModel):
     reason: Reason
 
 
+By = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+"""Who; free text."""
+
+
+class AcknowledgeIn(BaseModel):
+    """Somebody sees to the alert: who, and what they say."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    by: By
+    reason: Annotated[str | None, Field(max_length=2000)] = None
+
+
+class SilenceIn(BaseModel):
+    """Nobody wants to hear of it for so many seconds: who says so, and why?"""
+
+    model_config = ConfigDict(extra="ignore")
+
+    by: By
+    reason: Reason
+    for_s: Annotated[float, Field(gt=0, le=30 * 86_400)]
+
+
+class SilenceOut(Model):
+    """A silence of a target, or of one alert. ``ended_at`` is null unless it was lifted before ``until``."""
+
+    id: str
+    target: str
+    alert_id: str | None
+    created_at: float
+    until: float
+    by: str
+    reason: str
+    ended_at: float | None
+    active: bool
+
+
+class SilencesOut(Model):
+    """A target's silences, newest first."""
+
+    target: str
+    silences: list[SilenceOut]
+
+
 class MarkIn(BaseModel):
     """A deployment mark: what was deployed."""
 
@@ -332,7 +376,9 @@ class MlflowEvent(BaseModel):
 
 
 def _form(body: Any) -> str:
-    return "mlflow" if isinstance(body, MlflowEvent) or (isinstance(body, dict) and "entity" in body) else "mark"
+    return (
+        "mlflow" if isinstance(body, MlflowEvent) or (isinstance(body, dict) and "entity" in body) else "mark"
+    )
 
 
 MarkBody = Annotated[

@@ -4,25 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
-from checks.types import Response, Verdict
-from service.alerting import Alert, AlertState
-from service.evidence import Broken, broken
+from checks.types import Verdict
+from service.alerting import Alert, AlertKind, AlertState, Silence
 from service.facts import Facts, TargetFacts
-from service.message import BrokenExample
-from service.records import (
-    BaselineRecord,
-    DeploymentMark,
-    Golden,
-    MetricsSnapshot,
-    OutboxItem,
-    RunRecord,
-    RunState,
-    ScoreVector,
-    TargetMetrics,
-)
+from service.records import BaselineRecord, OutboxItem, RunRecord, RunState, TargetMetrics
 from service.report import finding_object, number
+
+if TYPE_CHECKING:
+    from service.store import Store
 
 ORDER = (
     Verdict.REGRESSED,
@@ -34,62 +25,6 @@ ORDER = (
     Verdict.OK,
 )
 """Verdicts as a person wants them: what needs attention first; None is "never ran"."""
-
-
-class Reader(Protocol):
-    """What metrics, API and pages need of the store."""
-
-    def ping(self) -> None:
-        """Raise if the store does not answer."""
-
-    def metrics_snapshot(self) -> MetricsSnapshot:
-        """Totals and newest runs of all targets."""
-
-    def run(self, run_id: int) -> RunRecord | None:
-        """One run."""
-
-    def runs(self, target: str, *, limit: int | None, before: int | None = None) -> list[RunRecord]:
-        """A target's runs, newest first."""
-
-    def last_run(self, target: str, *, state: RunState | None = None) -> RunRecord | None:
-        """The newest run."""
-
-    def vectors(self, run_id: int) -> list[ScoreVector]:
-        """A run's scores."""
-
-    def responses(self, run_id: int) -> list[Response]:
-        """A run's responses."""
-
-    def response_texts(
-        self, run_ids: Sequence[int], example_ids: Sequence[str]
-    ) -> dict[tuple[int, str], str]:
-        """Answers by run and example."""
-
-    def golden(self, digest: str) -> Golden | None:
-        """A golden set with its examples."""
-
-    def baseline(self, target: str) -> BaselineRecord | None:
-        """The baseline in force."""
-
-    def baselines(self, target: str) -> list[BaselineRecord]:
-        """All baselines, oldest first."""
-
-    def alerts(
-        self, target: str | None = None, state: AlertState | None = None, *, limit: int | None = None
-    ) -> list[Alert]:
-        """Alerts, newest first."""
-
-    def alert(self, alert_id: str) -> Alert | None:
-        """One alert."""
-
-    def notifications(self, alert_id: str) -> list[OutboxItem]:
-        """The messages about an alert."""
-
-    def add_mark(self, mark: DeploymentMark) -> None:
-        """Keep a deployment mark."""
-
-    def marks(self, target: str, since: float) -> list[DeploymentMark]:
-        """A target's deployment marks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,28 +74,66 @@ class TargetView:
         }
 
 
+def baseline_object(baseline: BaselineRecord) -> dict[str, Any]:
+    """One baseline as the API answers."""
+    return {
+        "id": baseline.id,
+        "opened_at": number(baseline.created_at),
+        "reason": baseline.reason,
+        "from_run": baseline.from_run,
+        "runs": list(baseline.runs),
+        "replaced_at": number(baseline.replaced_at),
+    }
+
+
+def silence_object(silence: Silence, now: float) -> dict[str, Any]:
+    """One silence as the API answers."""
+    return {**asdict(silence), "active": silence.active(now)}
+
+
+def causes(messages: Sequence[OutboxItem], *, show_texts: bool) -> list[Any]:
+    """What probably changed, as the newest message about an alert says it; none where nobody was told.
+
+    Causes may quote answers, so there are none without ``show_texts``.
+    """
+    if not show_texts:
+        return []
+    told = [m.notification.body.get("cause") for m in messages]
+    return list(next((cause for cause in reversed(told) if cause), []))
+
+
 def ended_at(run: RunRecord | None) -> float | None:
     """When a run ended, its start where that is not known."""
     return None if run is None else run.finished_at or run.started_at
 
 
-def fleet(store: Reader, facts: Facts) -> list[TargetView]:
+def fleet(store: Store, facts: Facts) -> list[TargetView]:
     """All targets in the configuration's order."""
     return _views(store, facts, facts.targets())
 
 
 def worst_first(views: Sequence[TargetView]) -> list[TargetView]:
-    """The fleet as a person wants it: firing alerts, then verdicts by urgency, then names."""
-    return sorted(views, key=lambda v: (not v.firing, ORDER.index(v.verdict), v.facts.name))
+    """The fleet as a person wants it: firing alerts, then what is in trouble and verdicts by urgency, then names."""
+    dark = ORDER.index(Verdict.INCONCLUSIVE)
+
+    def urgency(view: TargetView) -> int:
+        return min(ORDER.index(view.verdict), dark if view.facts.trouble is not None else len(ORDER))
+
+    return sorted(views, key=lambda v: (not v.firing, urgency(v), v.facts.name))
 
 
-def target(store: Reader, facts: Facts, name: str) -> TargetView | None:
+def own_troubles(store: Store) -> list[Alert]:
+    """The firing alerts about the watch itself, which no model can be blamed for."""
+    return [alert for alert in store.alerts(None, AlertState.FIRING) if alert.kind is AlertKind.WATCH]
+
+
+def target(store: Store, facts: Facts, name: str) -> TargetView | None:
     """One target; None if none is configured under that name."""
     found = _views(store, facts, [f for f in facts.targets() if f.name == name])
     return found[0] if found else None
 
 
-def _views(store: Reader, facts: Facts, wanted: Sequence[TargetFacts]) -> list[TargetView]:
+def _views(store: Store, facts: Facts, wanted: Sequence[TargetFacts]) -> list[TargetView]:
     if not wanted:
         return []
     known: Mapping[str, TargetMetrics] = store.metrics_snapshot().targets
@@ -187,25 +160,3 @@ def alert_object(alert: Alert) -> dict[str, Any]:
     made = asdict(alert)
     made["findings"] = [finding_object(f) for f in alert.findings]
     return made
-
-
-def broken_examples(
-    store: Reader, run: RunRecord, *, show_texts: bool, offset: int = 0, limit: int | None = None
-) -> tuple[Broken, list[BrokenExample], bool]:
-    """The examples that broke in a run: the counts, one page of them, and whether there are more.
-
-    Without ``show_texts`` the page holds ids and nothing that was asked or answered.
-    """
-    nothing = Broken((), 0, 0, None, None)
-    golden = store.golden(run.golden_digest)
-    if golden is None or run.state is not RunState.DONE or not run.measured:
-        return nothing, [], False
-    baseline = next((b for b in store.baselines(run.target) if b.id == run.baseline_id), None)
-    onsets = [f.onset_run for f in run.findings if f.onset_run is not None]
-    onset = min(onsets, default=None)
-    until = None if limit is None else offset + limit
-    found = broken(store, run.id, run.target, golden, baseline, onset=onset, limit=until)
-    page = list(found.broke[offset:])
-    if not show_texts:
-        page = [BrokenExample(e.id) for e in page]
-    return found, page, found.broke_count > offset + len(page)

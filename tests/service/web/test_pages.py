@@ -14,7 +14,7 @@ from service.web.chart import Event, Point, chart
 class Seen(HTMLParser):
     """A page's tags, links and visible text; complains about tags that are left open."""
 
-    void = frozenset({"meta", "link", "br", "img", "hr"})
+    void = frozenset({"meta", "link", "br", "img", "hr", "input"})
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -24,6 +24,7 @@ class Seen(HTMLParser):
         assert self._open == []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.text += " " if tag in {"dt", "dd", "div", "td", "th"} else ""
         self.tags.append((tag, dict(attrs)))
         if tag not in self.void:
             self._open.append(tag)
@@ -64,7 +65,8 @@ def test_a_target_page_says_what_fell_and_since_when(fleet: Any, store: Any, bro
         "measured 3 min ago",
         "next 2026-11-14 04:00 UTC",
         "Regression alert",
-        "What moved",
+        "See 30 broken examples",
+        "What fell",
         "−46.5 points",
         "first bad run",
         "base-8b",
@@ -101,10 +103,47 @@ def test_a_run_page_shows_what_broke(fleet: Any, store: Any, browse: Any) -> Non
     run = store.last_run("ticket-router").id
     page = Seen(browse().get(f"/runs/{run}").text)
     assert "30 broke, 0 fixed" in page.words
-    assert "T-0003 bug bug other" in page.words
-    (link,) = [a["href"] for t, a in page.tags if t == "a" and (a.get("href") or "").startswith("?offset=25")]
-    rest = Seen(browse().get(f"/runs/{run}{link}").text)
-    assert sum(a.get("class") == "example" for _, a in [*page.tags, *rest.tags]) == 30
+    assert "T-0003 no_label expected bug before bug now other" in page.words
+    assert f"/runs/{run}/examples" in [a.get("href") for t, a in page.tags if t == "a"]
+
+
+def test_the_broken_examples_come_page_by_page(fleet: Any, store: Any, browse: Any) -> None:
+    """Each once, with input, expected, before, now, the scorer that says so, and since when it is wrong."""
+    run = store.last_run("ticket-router").id
+    page = Seen(browse().get(f"/runs/{run}/examples").text)
+    for said in (
+        "30 broke, 0 fixed",
+        "1 to 25 of 30",
+        "Ticket number 3: please help",
+        "label 1 → 0",
+        "lang=de",
+    ):
+        assert said in page.words
+    assert f"wrong since run {run - 2}, 2 h ago" in page.words
+    (link,) = [a["href"] for t, a in page.tags if t == "a" and a.get("rel") == "next"]
+    rest = Seen(browse().get(f"/runs/{run}/examples{link}").text)
+    ids = [re.findall(r"T-\d{4}", p.words) for p in (page, rest)]
+    assert (len(set(ids[0])), len(set(ids[1])), len(set(ids[0] + ids[1]))) == (25, 5, 30)
+
+
+def test_broken_examples_are_filtered_and_sorted(fleet: Any, store: Any, browse: Any) -> None:
+    """A slice narrows them to its own, and the order is the reader's; what does not exist is an empty page."""
+    path = f"/runs/{store.last_run('ticket-router').id}/examples"
+    words = Seen(browse().get(path, params={"slice": "lang=de", "sort": "id"}).text).words
+    ids = re.findall(r"T-(\d{4})", words)
+    assert len(ids) == 20
+    assert all(int(n) % 3 == 0 for n in ids)
+    assert ids == sorted(ids)
+    for odd in ({"slice": "no=such"}, {"scorer": "no-such"}, {"cursor": "500"}):
+        assert "None here." in Seen(browse().get(path, params=odd).text).words
+
+
+def test_a_dark_run_is_not_said_to_have_broken_anything(fleet: Any, store: Any, browse: Any) -> None:
+    """Where nothing was measured, nothing is known of the examples, and the page says so."""
+    words = Seen(browse().get(f"/runs/{store.last_run('unreachable').id}/examples").text).words
+    assert "This run was not measured" in words
+    words = Seen(browse().get(f"/runs/{store.last_run('new').id}/examples").text).words
+    assert "no pinned baseline" in words
 
 
 def test_an_alert_page_shows_its_messages(fleet: Any, store: Any, browse: Any) -> None:
@@ -116,9 +155,9 @@ def test_an_alert_page_shows_its_messages(fleet: Any, store: Any, browse: Any) -
     for said in (
         "ticket-router: label fell from",
         "firing",
-        "alert.firing",
-        "oncall",
-        "pending: hooks.example answered 500",
+        "fired after run",
+        "still to tell oncall: waiting after 1 failed attempts: hooks.example answered 500",
+        "first bad run",
     ):
         assert said in words
     outage = store.alerts("unreachable")[0]
@@ -148,6 +187,8 @@ def test_hostile_text_is_shown_and_does_nothing(
         "/",
         "/targets/hostile",
         f"/runs/{runs[-1]}",
+        f"/runs/{runs[-1]}/examples",
+        "/targets/hostile/baseline",
         f"/alerts/{alert.id}",
         "/targets/%3Cscript%3E",
     ):
@@ -157,7 +198,7 @@ def test_hostile_text_is_shown_and_does_nothing(
         assert not [a for _, a in page.tags if any(k.startswith("on") or k == "style" for k in a)]
         assert not set(html) & set("\u202e\x1b")
         shown += "⟨U+202E⟩" in page.text
-    assert shown == 3
+    assert shown == 4
 
 
 def test_a_failing_store_is_told_without_details(store: Any, browse: Any, logged: Any) -> None:

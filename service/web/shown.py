@@ -1,0 +1,276 @@
+"""What does each page say? The values behind the templates, made of what the store and the daemon know."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from checks.types import ALL, Finding, Verdict
+from service import wording
+from service.alerting import Alert, AlertKind
+from service.facts import Facts
+from service.records import BaselineRecord, RunRecord
+from service.report import finding_object
+from service.text import safe
+from service.web import views
+from service.web.chart import Event, Point, chart
+
+if TYPE_CHECKING:
+    from service.store import Store
+
+_STALE_INTERVALS = 2
+_MOST_SLICES = 8
+_MOVED = (Verdict.REGRESSED, Verdict.SUSPECT, Verdict.IMPROVED)
+_ORDER = ("quality", "floor")
+
+
+@dataclass(frozen=True, slots=True)
+class Spend:
+    """What a target has used since the month began; ``usd`` is None where no price is known."""
+
+    tokens: int
+    usd: float | None
+
+
+def fleet_row(store: Store, facts: Facts, view: views.TargetView) -> dict[str, Any]:
+    """One line of the fleet: the target, what is to be said of it, its headline score, freshness, spend."""
+    return {
+        "view": view,
+        "headline": headline(view.last_measured),
+        "says": says(view),
+        "measured_at": views.ended_at(view.last_measured),
+        "stale": stale(view, facts.now()),
+        "spend": spend(store, facts, view),
+    }
+
+
+def tally(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, int]]:
+    """How many targets stand how, the worst first: what a page's first line says."""
+    words = [str(row["view"].verdict or "not run") for row in rows]
+    order = [str(verdict or "not run") for verdict in views.ORDER]
+    return [(word, words.count(word)) for word in order if word in words]
+
+
+def says(view: views.TargetView) -> str:
+    """How a target stands, in one sentence; the three kinds of bad are told apart."""
+    run = view.last_run
+    if run is None:
+        return "is being replayed for the first time" if view.running else "has not run yet"
+    if run.verdict is Verdict.INCONCLUSIVE:
+        return f"could not be measured: {safe(run.reason or 'no reason given', 200)}"
+    if run.verdict is Verdict.LEARNING:
+        learning = next((f.reason for f in run.findings if f.verdict is Verdict.LEARNING and f.reason), None)
+        return safe(learning or f"learning: a baseline has {view.facts.baseline_runs} runs", 200)
+    finding = headline(run)
+    if run.verdict is Verdict.OK:
+        return "no change found"
+    if finding is None:
+        return safe(run.reason or str(run.verdict), 200)
+    said = f"{wording.subject(finding)} {wording.happened(finding)}"
+    return f"{said}; one bad run, not yet confirmed" if run.verdict is Verdict.SUSPECT else said
+
+
+def stale(view: views.TargetView, now: float) -> bool:
+    """Whether the newest measurement is older than two intervals: what stands there may no longer be so."""
+    measured_at, interval_s = views.ended_at(view.last_measured), view.facts.interval_s
+    if measured_at is None or interval_s is None:
+        return False
+    return now - measured_at > _STALE_INTERVALS * interval_s
+
+
+def spend(store: Store, facts: Facts, view: views.TargetView) -> Spend | None:
+    """What a target has used this month (UTC); None before its first run."""
+    if view.last_run is None:
+        return None
+    begin = datetime.fromtimestamp(facts.now(), UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    tokens, usd = store.usage_since(view.facts.name, begin.timestamp())
+    return Spend(tokens, usd if view.last_run.cost_usd is not None else None)
+
+
+def headline(run: RunRecord | None) -> dict[str, Any] | None:
+    """The finding that stands for the whole run: the worst one that has a scorer."""
+    if run is None:
+        return None
+    found = [finding_object(f) for f in run.findings if f.scorer is not None and f.check == "quality"]
+    worst = wording.worst(found)
+    return dict(worst) if worst else None
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """A run's findings as a person reads them: what fell (or rose), the worst damage first, and what did not."""
+
+    moved: list[dict[str, Any]]
+    steady: list[dict[str, Any]]
+
+
+def findings_of(run: RunRecord | None) -> Findings:
+    """A run's findings in two parts.
+
+    Slices follow the whole set, those that lost most answers (change times examples) first. A slice of a scorer that
+    moved is told with it even where it did not move enough by itself.
+    """
+    if run is None:
+        return Findings([], [])
+    sizes = {(s.scorer, s.slice): s.n for s in run.summaries}
+    whole = {(f.check, f.scorer) for f in run.findings if f.verdict in _MOVED and f.slice == ALL}
+    moved: list[dict[str, Any]] = []
+    steady: list[dict[str, Any]] = []
+    for finding in run.findings:
+        made = _sized(finding, sizes)
+        with_it = (
+            finding.slice != ALL
+            and (finding.check, finding.scorer) in whole
+            and finding.effect is not None
+            and finding.effect < 0
+        )
+        (moved if finding.verdict in _MOVED or with_it else steady).append(made)
+    moved.sort(key=_by_damage)
+    steady.sort(key=_by_damage)
+    kept: list[dict[str, Any]] = []
+    seen = 0
+    for made in moved:
+        seen = seen + 1 if made["slice"] != ALL else 0
+        own = made["verdict"] in {str(v) for v in _MOVED}
+        (kept if seen <= _MOST_SLICES or own else steady).append(made)
+    return Findings(kept, steady)
+
+
+def findings_in(alert: Alert, run: RunRecord | None) -> list[dict[str, Any]]:
+    """An alert's findings, those that lost most first; ``run`` is the one that they are of."""
+    sizes = {(s.scorer, s.slice): s.n for s in run.summaries} if run is not None else {}
+    return sorted((_sized(finding, sizes) for finding in alert.findings), key=_by_damage)
+
+
+def _sized(finding: Finding, sizes: Mapping[tuple[str, str], int]) -> dict[str, Any]:
+    n = sizes.get((finding.scorer, finding.slice)) if finding.scorer else None
+    return {**finding_object(finding), "n": n}
+
+
+def _by_damage(made: Mapping[str, Any]) -> tuple[Any, ...]:
+    check = str(made["check"])
+    return (
+        _ORDER.index(check) if check in _ORDER else len(_ORDER),
+        check,
+        made["scorer"] or "",
+        made["slice"] != ALL,
+        (made["effect"] or 0.0) * (made["n"] or 1),
+        made["slice"],
+    )
+
+
+def target_context(
+    store: Store, facts: Facts, view: views.TargetView, runs: Sequence[RunRecord]
+) -> dict[str, Any]:
+    """What the target page shows besides its runs."""
+    name = view.facts.name
+    head = headline(view.last_measured)
+    scorer = head["scorer"] if head else _scorer(runs)
+    marks = store.marks(name, runs[-1].started_at if runs else 0.0)
+    alerts = store.alerts(name, limit=8)
+    regression = next((a for a in view.firing if a.kind is AlertKind.REGRESSION), None)
+    onset = _onset(store, view, regression)
+    events = [Event(m.at, f"deployed {safe(m.version, 24)}", "mark") for m in marks]
+    if onset is not None:
+        events.append(Event(onset.started_at, "first bad run", "onset"))
+    baseline = store.baseline(name)
+    causes = [] if regression is None else causes_of(store, facts, regression)
+    band = _band(store, baseline, runs, scorer) if scorer else None
+    return {
+        "view": view,
+        "says": says(view),
+        "findings": findings_of(view.last_measured),
+        "headline": head,
+        "onset": onset,
+        "regression": regression,
+        "broke": broke(store, regression),
+        "causes": causes,
+        "baseline": baseline,
+        "scorer": scorer,
+        "key": _key(runs, band is not None),
+        "chart": chart(_points(runs, scorer), name=scorer, band=band, events=events) if scorer else None,
+        "marks": list(reversed(marks))[:6],
+        "alerts": alerts,
+        "silences": store.silences(name, active_at=facts.now()),
+        "spend": spend(store, facts, view),
+        "stale": stale(view, facts.now()),
+        "measured_at": views.ended_at(view.last_measured),
+    }
+
+
+def causes_of(store: Store, facts: Facts, alert: Alert) -> list[dict[str, Any]]:
+    """What probably changed, as objects with ``title``, ``likelihood``, ``facts`` and ``next``."""
+    found = views.causes(store.notifications(alert.id), show_texts=facts.show_texts)
+    return [
+        {
+            "title": cause.get("title", ""),
+            "likelihood": cause.get("likelihood"),
+            "facts": list(cause.get("facts", ())),
+            "next": cause.get("next"),
+        }
+        if isinstance(cause, Mapping)
+        else {"title": str(cause), "likelihood": None, "facts": [], "next": None}
+        for cause in found
+    ]
+
+
+def broke(store: Store, alert: Alert | None) -> int | None:
+    """How many examples broke, as the newest message about the alert says; None if unknown."""
+    if alert is None:
+        return None
+    for item in reversed(store.notifications(alert.id)):
+        found = item.notification.body.get("alert", {}).get("broke")
+        if isinstance(found, int):
+            return found
+    return None
+
+
+def _onset(store: Store, view: views.TargetView, regression: Alert | None) -> RunRecord | None:
+    run = regression.onset_run if regression is not None else None
+    if run is None and view.verdict is Verdict.SUSPECT and view.last_measured is not None:
+        run = min((f.onset_run for f in view.last_measured.findings if f.onset_run is not None), default=None)
+    return None if run is None else store.run(run)
+
+
+def _scorer(runs: Sequence[RunRecord]) -> str | None:
+    return next((s.scorer for run in runs for s in run.summaries), None)
+
+
+def _mean(run: RunRecord, scorer: str) -> float | None:
+    return next((s.mean for s in run.summaries if (s.scorer, s.slice) == (scorer, ALL)), None)
+
+
+def _points(runs: Sequence[RunRecord], scorer: str) -> list[Point]:
+    """Oldest first; a run that could not be judged is a gap, even if some of it was scored."""
+    return [
+        Point(run.id, run.started_at, _mean(run, scorer) if run.measured else None, str(run.verdict))
+        for run in reversed(runs)
+        if run.verdict is not None
+    ]
+
+
+def _key(runs: Sequence[RunRecord], banded: bool) -> list[tuple[str, str]]:
+    """What the chart's colours mean, of those that it has: a class and a word each."""
+    words = {
+        Verdict.REGRESSED: "● regressed",
+        Verdict.SUSPECT: "● suspect",
+        Verdict.IMPROVED: "● improved",
+        Verdict.INCONCLUSIVE: "▮ not measured",
+        Verdict.LEARNING: "● learning",
+    }
+    there = {run.verdict for run in runs}
+    band = [("band", "baseline")] if banded else []
+    return band + [(str(verdict), word) for verdict, word in words.items() if verdict in there]
+
+
+def _band(
+    store: Store, baseline: BaselineRecord | None, runs: Sequence[RunRecord], scorer: str
+) -> tuple[float, float] | None:
+    if baseline is None or not baseline.runs:
+        return None
+    near = {run.id: run for run in runs}
+    pinned = [near.get(run_id) or store.run(run_id) for run_id in baseline.runs]
+    means = [mean for run in pinned if run is not None and (mean := _mean(run, scorer)) is not None]
+    return (min(means), max(means)) if means else None
