@@ -38,8 +38,8 @@ if TYPE_CHECKING:
 WAIT_S = 60.0
 """How long a page may wait for the base model's answers; what has come by then is used."""
 
-SAMPLE = 200
-"""At most so many examples are asked of the base model."""
+SAMPLE = 100
+"""At most so many examples are asked of the base model, each twice: it may not always repeat itself."""
 
 FRESH_S = 86_400.0
 """Answers of the base model that are younger are used again."""
@@ -131,12 +131,16 @@ async def _ask(
     if plan.tokens_left == 0 or plan.usd_left == 0:
         return None
     came: list[Response] = []
-    plan = replace(plan, repeats=1, retries=0, deadline_s=WAIT_S, timeout_s=min(plan.timeout_s, WAIT_S))
+    plan = replace(plan, repeats=2, retries=0, deadline_s=WAIT_S, timeout_s=min(plan.timeout_s, WAIT_S))
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(WAIT_S + plan.drain_s):
             await replay(examples, endpoint, plan, save=came.extend, stop=shell.stop)
     if not came:
         return None
+    texts: dict[str, list[str]] = {}
+    for response in sorted(came, key=lambda r: r.repeat):
+        if response.answered and response.output is not None:
+            texts.setdefault(response.example_id, []).append(response.output)
     inputs = [r.input_tokens for r in came if r.input_tokens is not None]
     outputs = [r.output_tokens for r in came if r.output_tokens is not None]
     tokens = (sum(inputs) if inputs else None, sum(outputs) if outputs else None)
@@ -145,7 +149,7 @@ async def _ask(
         asked=asked,
         asked_at=shell.clock(),
         name=endpoint.model_name or endpoint.url,
-        texts={r.example_id: r.output for r in came if r.answered and r.output is not None},
+        texts=texts,
         input_tokens=tokens[0],
         output_tokens=tokens[1],
         cost_usd=cost_usd(endpoint.price or target.endpoint.price, *tokens),

@@ -163,14 +163,14 @@ class BaseModelAnswers:
     """What a target's base model answered to (some of) its golden set.
 
     ``asked`` identifies the base model's endpoint, the question and the golden set; ``name`` is the base model's;
-    ``texts`` maps an example's id to the answer. What it cost is None where unknown.
+    ``texts`` maps an example's id to its answers, one or two. What it cost is None where unknown.
     """
 
     target: str
     asked: str
     asked_at: float
     name: str
-    texts: Mapping[str, str]
+    texts: Mapping[str, Sequence[str]]
     input_tokens: int | None = None
     output_tokens: int | None = None
     cost_usd: float | None = None

@@ -17,6 +17,7 @@ from checks.causes.facts import FEWEST, Facts, share
 
 _FENCE = re.compile(r"```[^\n`]*\n(.*?)(?:```|\Z)", re.DOTALL)
 _LONGEST = 20_000
+_PLAIN = frozenset({"more words than asked for", "another form"})
 _MOSTLY = 0.5
 
 
@@ -46,13 +47,14 @@ def _find(facts: Facts) -> Cause | None:
     ]
     said += [f"{count} × {kind}" for kind, count in kinds.most_common(3)]
     only = same >= _MOSTLY * len(malformed)
+    structured = any(kind not in _PLAIN for kind in kinds)
     if same:
         said.append(f"{share(same, len(malformed))} still hold what the model used to answer")
     main = kinds.most_common(1)[0][0]
     return Cause(
         name="answer_form",
         title=f"only the form of the answers changed ({main})" if only else f"answers are malformed ({main})",
-        strength=0.82 if only else 0.66,
+        strength=0.82 if only else 0.66 if structured else 0.6,
         facts=tuple(said),
         next="look at the chat template, guided decoding and the system prompt of the server",
     )

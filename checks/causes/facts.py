@@ -69,10 +69,10 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class BaseAnswers:
-    """What the base model answers to (some of) the examples: id -> text. ``name`` is the model's."""
+    """What the base model answers to (some of) the examples: id -> one or two texts. ``name`` is the model's."""
 
     name: str
-    texts: Mapping[str, str]
+    texts: Mapping[str, Sequence[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,5 +188,5 @@ def named(text: str | None, limit: int = 60) -> str:
     """
     if text is None:
         return "unknown"
-    clean = "".join(c if c.isprintable() and c != '"' else ascii(c)[1:-1] for c in text[:limit])
+    clean = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text[:limit]).replace('"', "'")
     return f'"{clean[:limit]}{"…" if len(text) > limit or len(clean) > limit else ""}"'

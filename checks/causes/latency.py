@@ -38,9 +38,13 @@ def _find(facts: Facts) -> Cause | None:
         name="latency",
         title=f"answers became {factor:.1f}× {how} at the same time",
         strength=0.46,
-        facts=(f"median latency {was:.3g} s → {now:.3g} s over {len(pairs)} examples",),
+        facts=(f"median latency {_said(was)} → {_said(now)} over {len(pairs)} examples",),
         next="look for another model size, quantisation, hardware or route behind the endpoint",
     )
+
+
+def _said(wait_s: float) -> str:
+    return f"{wait_s * 1000:.0f} ms" if wait_s < 1 else f"{wait_s:.2f} s"
 
 
 def _latencies(facts: Facts, left: Side | None, right: Side | None) -> list[tuple[float, float]]:

@@ -11,12 +11,12 @@ from statistics import median
 
 from rapidfuzz import fuzz
 
-from checks.causes import Cause, Rule
+from checks.causes import Cause, Rule, base_model, replicas
 from checks.causes.facts import FEWEST, Facts, Side, share
 
 _FEWEST_PAIRS = 20
 _MOVED = 3.0
-_LEAST_SHIFT = 0.02
+_LEAST_SHIFT, _MOST_SHIFT = 0.02, 0.3
 _ALIKE = 60.0
 _FEW_BROKE = 0.35
 _LONGEST = 2_000
@@ -29,6 +29,8 @@ def _needs(facts: Facts) -> bool:
 def _find(facts: Facts) -> Cause | None:
     if facts.broke().mean() > _FEW_BROKE if len(facts.examples) else True:
         return None
+    if base_model.RULE.find(facts) is not None or replicas.RULE.find(facts) is not None:
+        return None  # another model's answers differ in many small ways as well
     said = [fact for fact in (_by_logprobs(facts), _by_wording(facts)) if fact is not None]
     if not said:
         return None
@@ -46,7 +48,7 @@ def _by_logprobs(facts: Facts) -> str | None:
     if len(usual) < _FEWEST_PAIRS or len(now) < _FEWEST_PAIRS:
         return None
     was, moved = median(usual), median(now)
-    if moved < max(_MOVED * was, _LEAST_SHIFT):
+    if not max(_MOVED * was, _LEAST_SHIFT) <= moved <= _MOST_SHIFT:
         return None
     return f"log-probabilities of {len(now)} unchanged answers moved by {moved:.2g} in the median (usual: {was:.2g})"
 

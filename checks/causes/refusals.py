@@ -17,8 +17,8 @@ def _needs(facts: Facts) -> bool:
 
 def _find(facts: Facts) -> Cause | None:
     pairs = facts.pairs(facts.before, facts.now)
-    refused = {i for i, _, here in pairs if _refuses(facts.examples[i], here)}
-    was = {i for i, there, _ in pairs if _refuses(facts.examples[i], there)}
+    refused = {i for i, _, here in pairs if refuses(facts.examples[i], here)}
+    was = {i for i, there, _ in pairs if refuses(facts.examples[i], there)}
     new = refused - was
     if not rose(len(new), len(was - refused)):
         return None
@@ -33,7 +33,8 @@ def _find(facts: Facts) -> Cause | None:
     )
 
 
-def _refuses(example: Example, response: Response) -> bool:
+def refuses(example: Example, response: Response) -> bool:
+    """Whether an answer is a plain refusal, by the phrases of the scorer ``refusal``."""
     return score(_PLAIN, example, response).label == "refusal"
 
 

@@ -70,8 +70,7 @@ def _by_base_model(facts: Facts) -> tuple[float, str] | None:
     if not _FEW <= like.turned_ratio < NEARLY_ALL:
         return None
     return 0.9, (
-        f"about {like.turned_ratio:.0%} of the requests are answered by the base model: "
-        f"{share(like.now, like.both)} answers identical to its own (usual: {like.was})"
+        f"about {like.turned_ratio:.0%} of the requests are answered by the base model: {like.figures}"
     )
 
 

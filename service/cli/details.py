@@ -34,6 +34,7 @@ def details_of(
     onset = finding["onset_run"] if finding is not None else None
     good = good_run(store, run.id, run.target, onset)
     last_good = store.run(good) if good is not None else None
+    diagnosis = store.diagnosis(run.id)
     changed = _changed(store, run, baseline, finding["scorer"] if finding is not None else None, onset, limit)
     return Details(
         duration_s=run.finished_at - run.started_at if run.finished_at is not None else None,
@@ -46,6 +47,9 @@ def details_of(
         fixed=changed.fixed_count if changed is not None else None,
         broken=changed.broke if changed is not None else (),
         failures=_failures(store, run),
+        causes=diagnosis.sentences if diagnosis is not None else (),
+        next_steps=[cause.next for cause in diagnosis.causes[:1]] if diagnosis is not None else (),
+        diagnosis=diagnosis,
     )
 
 

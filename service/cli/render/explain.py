@@ -9,6 +9,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from checks.causes import Diagnosis
 from service.cli.render.run import STYLES, Details, render_run
 from service.cli.render.words import MINUS, clock, epoch, percent, points
 from service.text import safe
@@ -35,6 +36,8 @@ def render_explanation(run: Mapping[str, Any], details: Details, *, limit: int =
     if golden.get("version") is not None:
         about += f" version {golden['version']}"
     parts: list[RenderableType] = [Text(about, style="dim"), render_run(run, details, limit=limit), Text()]
+    if details.diagnosis is not None and details.diagnosis.looked_at:
+        parts += [_causes(details.diagnosis), Text()]
     findings = run.get("findings") or ()
     if not findings:
         parts.append(Text(f"no findings: {_FALL_BACK.get(run['verdict'], 'none')}"))
@@ -50,6 +53,21 @@ def render_explanation(run: Mapping[str, Any], details: Details, *, limit: int =
         for about, reason in said
     ]
     return Group(*parts)
+
+
+def _causes(diagnosis: Diagnosis) -> Group:
+    """Every cause with its facts and what to do, and what was looked at."""
+    lines = [Text("what changed?", style="bold")]
+    for cause in diagnosis.causes:
+        lines.append(Text(f"  {safe(cause.title, 200)} ({cause.likelihood})"))
+        lines += [Text(f"    {safe(fact, 300)}", style="dim") for fact in cause.facts]
+        lines.append(Text(f"    next: {safe(cause.next, 300)}", style="dim"))
+    if not diagnosis.causes:
+        lines.append(Text("  no cause found"))
+    lines.append(Text(f"  looked at: {', '.join(diagnosis.looked_at)}", style="dim"))
+    if diagnosis.not_looked_at:
+        lines.append(Text(f"  not known here: {', '.join(diagnosis.not_looked_at)}", style="dim"))
+    return Group(*lines)
 
 
 def _findings(findings: Any) -> Table:

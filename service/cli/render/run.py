@@ -14,6 +14,7 @@ from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderR
 from rich.table import Table
 from rich.text import Text
 
+from checks.causes import Diagnosis
 from checks.types import ALL
 from service.cli.render.words import clock, count, day, epoch, percent, points, text_of, usd
 from service.message import BrokenExample
@@ -34,7 +35,8 @@ class Details:
     """What a person wants beside the run's object. Unknown is None, and then nothing is said of it.
 
     ``broke`` and ``fixed`` count examples; ``broken`` may hold fewer than ``broke``. ``failures`` counts unanswered
-    examples by reason. ``causes`` and ``next_steps`` are sentences. Times are seconds since 1970.
+    examples by reason. ``causes`` and ``next_steps`` are sentences; ``diagnosis`` holds the facts behind them.
+    Times are seconds since 1970.
     """
 
     duration_s: float | None = None
@@ -50,6 +52,7 @@ class Details:
     causes: Sequence[str] = ()
     next_steps: Sequence[str] = ()
     min_answered: float | None = None
+    diagnosis: Diagnosis | None = None
 
 
 def render_run(
