@@ -21,6 +21,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +32,7 @@ from apscheduler.triggers.interval import IntervalTrigger
 from service import __version__, dispatch, logs, pipeline
 from service.config import Config, ConfigError, Target, load
 from service.daemon.facts import facts_of
+from service.daemon.lookout import Lookout
 from service.daemon.server import WebServer, address
 from service.daemon.watch import Crew, Watch
 from service.errors import UserError
@@ -42,6 +44,8 @@ from service.records import RunKind
 from service.schedule import trigger
 
 if TYPE_CHECKING:
+    import httpx
+
     from service.store import Store
 
 RUNS_AT_ONCE = 4
@@ -56,7 +60,14 @@ POLL_S = 5.0
 LEAVE_WITHIN_S = 9.5
 _RUNS_WITHIN_S = 7.0
 _MESSAGES_WITHIN_S = 8.0
-_SWEEP, _PRUNE = "goldwatch:sweep", "goldwatch:prune"  # no target's name holds a colon
+LOOK_S = 30.0
+"""How often the watch looks at itself, and receivers that forget are reminded."""
+
+_SWEEP, _PRUNE, _LOOK = (
+    "goldwatch:sweep",
+    "goldwatch:prune",
+    "goldwatch:look",
+)  # no target's name holds a colon
 
 _log = structlog.get_logger("goldwatch")
 
@@ -103,6 +114,9 @@ class Daemon:
             timezone=UTC, job_defaults={"max_instances": 1, "coalesce": True, "misfire_grace_time": None}
         )
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._lookout = Lookout(store, clock)
+        self._troubles: dict[str, str] = {}
+        self._reminded_at: dict[str, float] = {}
 
     async def run(self) -> None:
         """Watch until a signal says otherwise."""
@@ -128,6 +142,7 @@ class Daemon:
             self._scheduler.start()
             self._every(_SWEEP, self._sweep, timedelta(seconds=SWEEP_S), first_in_s=0.0)
             self._every(_PRUNE, self._prune, timedelta(days=1), first_in_s=60.0)
+            self._every(_LOOK, partial(self._look, client), timedelta(seconds=LOOK_S), first_in_s=LOOK_S / 2)
             self._put_in_force(self.config, self._token)
             _log.info(
                 "watching",
@@ -195,6 +210,12 @@ class Daemon:
         known = any(target == one.name for one in self.config.targets)
         return watch is not None and known and watch.ask(kind)
 
+    def accept_baseline(self, target: str, reason: str, /) -> BaselineRecord:
+        """Open a new baseline of what the target answers now."""
+        from service.acceptance import accept  # noqa: PLC0415  # a rare act
+
+        return accept(self._store, self.config.target(target), reason, self._clock()).baseline
+
     # What happens by itself
 
     async def _tick(self, name: str) -> None:
@@ -220,6 +241,19 @@ class Daemon:
                 _log.info("old texts deleted", responses=deleted)
         except Exception as error:  # noqa: BLE001  # tomorrow is another day
             self._fault("old texts cannot be deleted", error)
+
+    async def _look(self, client: httpx.AsyncClient) -> None:
+        """See whether the watch does its work, and remind the receivers that forget."""
+        try:
+            hindered = {name: watch.trouble for name, watch in self._watches.items()}
+            self._troubles = await asyncio.to_thread(self._lookout.look, self.config, hindered)
+            self._sent.set()
+            if self.config.alerting.owner == "goldwatch":
+                await dispatch.remind(
+                    self._store, self._notifiers(), client, self._reminded_at, clock=self._clock
+                )
+        except Exception as error:  # noqa: BLE001  # the next look tries again
+            self._fault("the watch cannot look at itself", error)
 
     def _fault(self, event: str, error: Exception) -> None:
         known = isinstance(error, UserError)
@@ -334,7 +368,7 @@ class Daemon:
 
     def _trouble(self, name: str) -> str | None:
         watch = self._watches.get(name)
-        return None if watch is None else watch.trouble
+        return (None if watch is None else watch.trouble) or self._troubles.get(name)
 
     def _every(self, name: str, what: Callable[[], Any], interval: timedelta, *, first_in_s: float) -> None:
         first_at = datetime.now(UTC) + timedelta(seconds=first_in_s)

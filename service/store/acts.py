@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import or_, select, text, update
 
-from service.alerting import Acknowledgement, Notification, Silence
-from service.store.outbox import Outbox
-from service.store.tables import ACKNOWLEDGEMENT, SILENCE
+from service.alerting import (
+    Acknowledgement,
+    Alert,
+    AlertKind,
+    AlertState,
+    Notification,
+    Silence,
+    Transition,
+)
+from service.store.outbox import ALERTS, Outbox, alert_of
+from service.store.tables import ACKNOWLEDGEMENT, ALERT, SILENCE
+
+_LOCK = 0x676F6C65  # one process at a time changes alerts without a run
 
 
 class Acts(Outbox):
@@ -29,6 +39,24 @@ class Acts(Outbox):
             if first:
                 self._put_notifications(connection, outbox)
         return first
+
+    def change_alerts(
+        self,
+        kind: AlertKind,
+        decide: Callable[[Sequence[Alert]], tuple[Transition, Sequence[Notification]]],
+    ) -> None:
+        """Let ``decide`` change the firing alerts of a kind, by itself: nobody else changes them meanwhile.
+
+        Nothing is written where it decides nothing.
+        """
+        firing = ALERTS.where(ALERT.c.state == AlertState.FIRING.value)
+        with self._write() as connection:
+            if connection.dialect.name == "postgresql":
+                connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+            known = [alert_of(row) for row in connection.execute(firing)]
+            step, messages = decide([alert for alert in known if alert.kind is kind])
+            self._put_alerts(connection, step.alerts)
+            self._put_notifications(connection, messages)
 
     def put_silence(self, silence: Silence) -> None:
         """Keep a silence; one of the same id stays as it is."""

@@ -22,9 +22,10 @@ from service.store.tables import ACKNOWLEDGEMENT, ALERT, COUNTER, OUTBOX, RECEIP
 _RECENT = 12
 """How many of a target's newest alerts are read to see whether it flaps."""
 
-_ALERTS = select(
-    ALERT.c.body, ACKNOWLEDGEMENT.c.at, ACKNOWLEDGEMENT.c.by, ACKNOWLEDGEMENT.c.reason
-).outerjoin(ACKNOWLEDGEMENT, ACKNOWLEDGEMENT.c.alert_id == ALERT.c.id)
+ALERTS = select(ALERT.c.body, ACKNOWLEDGEMENT.c.at, ACKNOWLEDGEMENT.c.by, ACKNOWLEDGEMENT.c.reason).outerjoin(
+    ACKNOWLEDGEMENT, ACKNOWLEDGEMENT.c.alert_id == ALERT.c.id
+)
+"""Alerts with their acknowledgements, for :func:`alert_of`."""
 
 
 class Outbox(Database):
@@ -34,19 +35,19 @@ class Outbox(Database):
         self, target: str | None = None, state: AlertState | None = None, *, limit: int | None = None
     ) -> list[Alert]:
         """Alerts, the newest first; of one target, in one state, at most ``limit``, where given."""
-        query = _ALERTS.order_by(ALERT.c.opened_at.desc(), ALERT.c.id).limit(limit)
+        query = ALERTS.order_by(ALERT.c.opened_at.desc(), ALERT.c.id).limit(limit)
         if target is not None:
             query = query.where(ALERT.c.target == target)
         if state is not None:
             query = query.where(ALERT.c.state == state.value)
         with self._read() as connection:
-            return [_alert(row) for row in connection.execute(query)]
+            return [alert_of(row) for row in connection.execute(query)]
 
     def alert(self, alert_id: str) -> Alert | None:
         """One alert; None if there is none of that id."""
         with self._read() as connection:
-            row = connection.execute(_ALERTS.where(ALERT.c.id == alert_id)).one_or_none()
-        return None if row is None else _alert(row)
+            row = connection.execute(ALERTS.where(ALERT.c.id == alert_id)).one_or_none()
+        return None if row is None else alert_of(row)
 
     def recent_alerts(self, target: str) -> list[Alert]:
         """What a target's next alerts follow from: those that fire, and its newest ones."""
@@ -252,7 +253,8 @@ def _free(now: float) -> ColumnElement[bool]:
     return or_(OUTBOX.c.lease_until.is_(None), OUTBOX.c.lease_until <= now)
 
 
-def _alert(row: Row[*tuple[Any, ...]]) -> Alert:
+def alert_of(row: Row[*tuple[Any, ...]]) -> Alert:
+    """An alert from a row of :data:`ALERTS`."""
     alert = values.to_alert(packing.unpack_json(row.body))
     return (
         alert
