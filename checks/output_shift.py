@@ -43,8 +43,9 @@ _REFUSAL_LABELS = frozenset({"refusal", "answer"})
 class Stream:
     """One stream: both sides, the baseline's sums over [blocks * examples], what stands.
 
-    ``names`` are the blocks; ``runs`` the ids of the newest runs that were seen, the last one last; ``size`` of the
-    change that stands; ``ever``: what is watched (a refusal, a format failure) happened at least once.
+    ``names`` are the blocks; ``runs`` the ids of the newest runs that were seen, the last one last; ``centre`` is taken
+    off the rows of labels; ``size`` of the change that stands; ``ever``: what is watched (a refusal, a format failure)
+    happened at least once.
     """
 
     sides: two_sided.State
@@ -52,6 +53,7 @@ class Stream:
     total: FloatArray
     answers: FloatArray
     runs: np.ndarray
+    centre: FloatArray
     baseline_runs: int = 0
     onset_run: int | None = None
     size: size.Size | None = None
@@ -73,11 +75,12 @@ class State:
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """One run's row for one stream, and the same seen from the other side; ``plain`` is what people read."""
+    """One run's row for one stream: on the scale of its effects, as each side is given it, and in plain units."""
 
     name: str
     row: FloatArray
-    mirrored: FloatArray
+    down: FloatArray
+    up: FloatArray
     plain: FloatArray
 
 
@@ -167,7 +170,7 @@ def _plan(subject: Subject, name: str, names: tuple[str, ...]) -> two_sided.Bloc
 def _fresh(subject: Subject, name: str, names: tuple[str, ...]) -> Stream:
     zeros = np.zeros(len(names) * subject.examples)
     sides = two_sided.initial(_plan(subject, name, names), both=not name.endswith(FORMAT))
-    return Stream(sides, names, zeros, zeros, np.zeros(0, dtype=np.int64))
+    return Stream(sides, names, zeros, zeros, np.zeros(0, dtype=np.int64), zeros)
 
 
 def _rows(subject: Subject, state: State, run: Measurement) -> Iterator[_Row]:
@@ -175,22 +178,22 @@ def _rows(subject: Subject, state: State, run: Measurement) -> Iterator[_Row]:
     chars = run.observed.get(LENGTH)
     if chars is not None:
         row = np.log(chars + SOFT_CHARS)
-        yield _Row(LENGTH, row, -row, chars)
+        yield _Row(LENGTH, row, row, -row, chars)
     refused = run.observed.get(REFUSAL)
     if refused is not None:
-        yield _Row(REFUSAL, 1.0 - refused, refused, refused)
+        yield _Row(REFUSAL, 1.0 - refused, 1.0 - refused, refused, refused)
     for scorer in subject.scorers:
         name = scorer + FORMAT
         malformed = np.zeros(subject.examples)
         malformed[list(run.malformed.get(scorer, ()))] = 1.0
         unknown = np.isnan(run.scores[scorer]) & (malformed == 0.0)
         malformed[unknown] = np.nan
-        yield _Row(name, 1.0 - malformed, malformed, malformed)
+        yield _Row(name, 1.0 - malformed, 1.0 - malformed, malformed, malformed)
         name = scorer + LABELS
         if name in state.streams:
-            names = state.streams[name].names
-            row = categorical.indicators(names, run.labels.get(scorer, {}), subject.examples)
-            yield _Row(name, row, 1.0 - row, row)
+            stream = state.streams[name]
+            row = categorical.indicators(stream.names, run.labels.get(scorer, {}), subject.examples)
+            yield _Row(name, row, row - stream.centre, stream.centre - row, row)
 
 
 def _collect(
@@ -222,10 +225,12 @@ def _settled(subject: Subject, name: str, known: categorical.Vocabulary) -> Stre
     names = categorical.categories(known)
     stream = _fresh(subject, name, names)
     plan = _plan(subject, name, names)
-    for codes, at_h in zip(known.codes, known.at_h, strict=True):
-        labels = {int(i): known.names[codes[i]] for i in np.flatnonzero(codes >= 0)}
-        row = categorical.indicators(names, labels, subject.examples)
-        sides, _ = two_sided.advance(plan, stream.sides, row, 1.0 - row, at_h=float(at_h), threshold_h=1.0)
+    labels = [{int(i): known.names[codes[i]] for i in np.flatnonzero(codes >= 0)} for codes in known.codes]
+    rows = np.array([categorical.indicators(names, one, subject.examples) for one in labels])
+    stream = replace(stream, centre=categorical.shares(rows, len(names)))
+    for row, at_h in zip(rows, known.at_h, strict=True):
+        down, up = row - stream.centre, stream.centre - row
+        sides, _ = two_sided.advance(plan, stream.sides, down, up, at_h=float(at_h), threshold_h=1.0)
         stream = _learnt(replace(stream, sides=sides), row)
     return stream
 
@@ -247,8 +252,8 @@ def _advance(
     sides, shown = two_sided.advance(
         _plan(subject, seen.name, stream.names),
         stream.sides,
-        seen.row,
-        seen.mirrored,
+        seen.down,
+        seen.up,
         at_h=run.started_at / SECONDS_PER_HOUR,
         threshold_h=threshold_h,
         learn=learn,

@@ -3,7 +3,9 @@
 A run names a label per example. For every category c the block ``x_ic = 1 if example i names c else 0`` is a row over
 the examples, NaN where no label was named; the residual sum of a block (``reference.py``) is how many answers more or
 fewer than usual name c, example by example, so that the spread between examples (which is the golden set's, not the
-model's) drops out. Categories that are rare in the baseline, and those that nobody had named yet, are one: ``other``.
+model's) drops out. Categories that are rare in the baseline are one: ``other``. Those that nobody had named are seen by
+what they take from the others. Rows are centred on each category's share in the baseline, so that the shrinking of the
+examples' rates pulls no category towards the mean of all, and a run with missing answers has no bias.
 
 Null hypothesis of what is built on it: every example goes on naming each category as often as it did.
 When not to use it: for free text; a category that is named once says nothing.
@@ -61,15 +63,17 @@ def collect(known: Vocabulary, labels: Mapping[int, str], at_h: float) -> Vocabu
 
 
 def categories(known: Vocabulary) -> tuple[str, ...]:
-    """What is watched: the most frequent labels, at most :data:`MOST`, sorted, and then :data:`OTHER`."""
+    """What is watched: the most frequent labels, at most :data:`MOST`, sorted; then :data:`OTHER` if it is frequent."""
     counts = np.bincount(known.codes[known.codes >= 0], minlength=len(known.names))
     least = LEAST_SHARE * counts.sum()
-    ranked = sorted(zip(-counts, known.names, strict=True))
-    return (*sorted(name for count, name in ranked[:MOST] if -count >= least), OTHER)
+    ranked = sorted((-int(count), name) for count, name in zip(counts, known.names, strict=True))
+    single = sorted(name for count, name in ranked[:MOST] if -count >= least)
+    rest = counts.sum() - sum(-count for count, name in ranked if name in single)
+    return (*single, OTHER) if rest >= max(least, 1.0) else tuple(single)
 
 
 def indicators(watched: tuple[str, ...], labels: Mapping[int, str], examples: int) -> FloatArray:
-    """The row [categories * examples] of one run.
+    """The row [categories * examples] of one run; a label of no category counts as none of them.
 
     >>> indicators(("a", OTHER), {0: "a", 2: "new"}, 3)
     array([ 1., nan,  0.,  0., nan,  1.])
@@ -78,5 +82,18 @@ def indicators(watched: tuple[str, ...], labels: Mapping[int, str], examples: in
     rows = np.full((len(watched), examples), np.nan)
     for position, label in labels.items():
         rows[:, position] = 0.0
-        rows[place.get(label, place[OTHER]), position] = 1.0
+        at = place.get(label, place.get(OTHER))
+        if at is not None:
+            rows[at, position] = 1.0
     return rows.ravel()
+
+
+def shares(rows: FloatArray, categories: int) -> FloatArray:
+    """The share of each category among the answers of rows [runs, categories * examples]: one per column of them.
+
+    >>> shares(np.array([[1.0, 0.0, 0.0, np.nan]]), 2)
+    array([0.5, 0.5, 0. , 0. ])
+    """
+    blocks = rows.reshape(len(rows), categories, -1)
+    out: FloatArray = np.repeat(np.nanmean(blocks, axis=(0, 2)), blocks.shape[2])
+    return out

@@ -114,7 +114,7 @@ def advance(
         plan: the falling side's.
         state: what the past left.
         row: float [blocks * examples], NaN where unknown.
-        mirrored: the row seen from the other side (``1 - row``, ``-row``).
+        mirrored: the row seen from the other side (``1 - row`` for rates, ``-row``).
         at_h: when the run started, hours.
         threshold_h: A, the budget's period over the share of both sides together.
         learn: false while another finding of the target stands.
