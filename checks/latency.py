@@ -28,7 +28,10 @@ _HUGE = 50.0  # log ratios beyond it say that nothing is known
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """The stream, the baseline's sums of the logged latency, its median, and the runs seen, newest last."""
+    """The stream, the baseline's sums of the logged latency, its median, and the runs seen, newest last.
+
+    ``onset_run``: the first bad run of the slowdown that stands.
+    """
 
     stream: group.State
     total: FloatArray
@@ -36,6 +39,7 @@ class State:
     typical_s: FloatArray
     runs: np.ndarray
     baseline_runs: int = 0
+    onset_run: int | None = None
 
 
 class Latency:
@@ -77,7 +81,10 @@ class Latency:
             np.array([run.period_h / (run.share * share)]),
             learn=learn,
         )
+        began = state.stream.page is None
         state = replace(state, stream=stream, runs=np.append(state.runs, run.run)[-group.REMEMBERED * 4 :])
+        if began or stream.page is None:
+            state = replace(state, onset_run=_onset(state))
         if learning and learn:
             state = replace(
                 state,
@@ -93,12 +100,12 @@ class Latency:
         else:
             finding = _finding(subject, state, row, run, bool(trace.capped[0]), float(trace.evidence[0]))
         suspect = finding.verdict is Verdict.SUSPECT
-        return state, Answer((finding,), suspect, state.stream.page is not None, _onset(state))
+        return state, Answer((finding,), suspect, state.stream.page is not None, state.onset_run)
 
     def unmeasured(self, subject: Subject, state: State, run: Measurement) -> Answer:
         """See :class:`checks.base.Check`."""
         del subject, run
-        return Answer((), False, state.stream.page is not None, _onset(state))
+        return Answer((), False, state.stream.page is not None, state.onset_run)
 
 
 CHECK = Latency()
@@ -140,7 +147,7 @@ def _finding(
     verdict, reason = Verdict.OK, ""
     page = state.stream.page
     if page is not None:
-        verdict, reason = Verdict.REGRESSED, f"slower by more than a fifth since run {_onset(state)}"
+        verdict, reason = Verdict.REGRESSED, f"slower by more than a fifth since run {state.onset_run}"
     elif capped:
         verdict, reason = Verdict.SUSPECT, "one slow run; a second must agree before anyone is paged"
     return Finding(
@@ -153,6 +160,6 @@ def _finding(
         interval=(scale * math.expm1(low), scale * math.expm1(high)) if high < _HUGE else None,
         baseline=baseline,
         current=current,
-        onset_run=_onset(state),
+        onset_run=state.onset_run,
         reason=reason or None,
     )

@@ -79,6 +79,16 @@ def interval(finding: FindingObject) -> str | None:
     return " to ".join(signed(end * scale, digits) for end in ends)
 
 
+def is_share(finding: FindingObject) -> bool:
+    """True where values are shares and effects points: scores, and the rates of output shifts.
+
+    >>> is_share({"check": "output_shift", "scorer": "refusal"}), is_share({"check": "latency"})
+    (True, False)
+    """
+    check = finding.get("check")
+    return check in _ON_SCORES or (check == _OUTPUTS and finding.get("scorer") != _LENGTH)
+
+
 def _is_length(finding: FindingObject) -> bool:
     """True where values are characters and effects are relative."""
     return finding.get("check") == _OUTPUTS and finding.get("scorer") == _LENGTH

@@ -13,7 +13,7 @@ from checks.causes import Diagnosis
 from service.cli.render.run import STYLES, Details, render_run
 from service.cli.render.words import MINUS, clock, epoch, percent, points
 from service.text import safe
-from service.wording import times
+from service.wording import is_share, times
 
 _FALL_BACK = {
     "learning": "there is no baseline to compare with yet",
@@ -79,7 +79,7 @@ def _findings(findings: Any) -> Table:
     table.add_column("verdict", no_wrap=True)
     ranked = sorted(findings, key=lambda f: -(f.get("evidence") or 0.0))
     for f in ranked:
-        scores = f["check"] in ("quality", "floor")
+        scores = is_share(f)
         low, high = f.get("interval") or (None, None)
         table.add_row(
             safe(f["check"], 24), safe(f.get("scorer") or "-", 24), safe(f["slice"], 40),

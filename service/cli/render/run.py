@@ -19,7 +19,7 @@ from checks.types import ALL
 from service.cli.render.words import clock, count, day, epoch, percent, points, text_of, usd
 from service.message import BrokenExample
 from service.text import safe
-from service.wording import times
+from service.wording import change, times, value
 
 STYLES = {
     "regressed": "bold red", "inconclusive": "bold yellow", "suspect": "bold yellow", "learning": "bold cyan",
@@ -162,9 +162,11 @@ def _change(finding: Mapping[str, Any]) -> Text:
     if finding.get("slice", ALL) != ALL:
         name = f"{name} {finding['slice']}"
     text = Text(safe(str(name), 80), style="bold")
-    if finding["check"] not in _ON_SCORES:
-        return text.append(f"  {safe(finding.get('reason') or '', 200)}", style="not bold")
     before, now = finding.get("baseline"), finding.get("current")
+    if finding["check"] not in _ON_SCORES:
+        if finding["check"] == "output_shift" and before is not None and now is not None:
+            text.append(f" {value(finding, before)} → {value(finding, now)}  {change(finding)}")
+        return text.append(f"  {safe(finding.get('reason') or '', 200)}", style="not bold")
     if before is not None and now is not None:
         text.append(f" {percent(before)} → {percent(now)}")
     elif now is not None:
