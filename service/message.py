@@ -162,6 +162,7 @@ def cause_object(cause: Cause) -> dict[str, Any]:
         "strength": cause.strength,
         "facts": list(cause.facts),
         "next": cause.next,
+        "names_labels": cause.names_labels,
     }
 
 
@@ -171,9 +172,15 @@ def with_texts(message: Mapping[str, Any], level: Texts) -> dict[str, Any]:
         return dict(message)
     cut = _cut if level is Texts.SHORT else _drop
     alert = message["alert"]
+    causes = alert.get("causes", [])
+    lines = message["cause"]
+    if level is Texts.NONE and any(cause["names_labels"] for cause in causes):
+        causes = [_without_labels(cause) for cause in causes]
+        lines = [f"{cause['title']}: {cause['facts'][0]}" for cause in causes]
     return {
         **message,
-        "alert": {**alert, "reason": cut(alert["reason"])},
+        "alert": {**alert, "reason": cut(alert["reason"]), "causes": causes},
+        "cause": lines,
         "examples": [
             {"id": e["id"], **{key: cut(e[key]) for key in ("expected", "before", "now", "reason")}}
             for e in message["examples"]
@@ -261,6 +268,14 @@ def _title(
         return f"{alert.target} {'has recovered' if resolved else 'has regressed'}"
     happened = f"{wording.subject(finding)} {wording.happened(finding)}"
     return f"{alert.target} has recovered: {happened}" if resolved else f"{alert.target}: {happened}"
+
+
+def _without_labels(cause: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The cause without the labels that it names."""
+    if not cause["names_labels"]:
+        return cause
+    title = str(cause["name"]).replace("_", " ")
+    return {**cause, "title": title, "facts": ["which labels: goldwatch explain"]}
 
 
 def _drop(_: Json) -> None:

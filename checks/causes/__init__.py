@@ -33,7 +33,8 @@ MOST = 3
 class Cause:
     """One likely cause. ``strength`` lies in (0, 1); ``facts`` are sentences, the most telling first.
 
-    ``title`` is the start of a sentence ("adapter not applied"), ``next`` what to do about it.
+    ``title`` is the start of a sentence ("adapter not applied"), ``next`` what to do about it. ``names_labels`` says
+    that the sentences name labels, which are answers, so that who is shown no answers is not shown them.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Cause:
     strength: float
     facts: tuple[str, ...]
     next: str
+    names_labels: bool = False
 
     def __post_init__(self) -> None:
         if not 0.0 < self.strength < 1.0:

@@ -55,6 +55,7 @@ def _find(facts: Facts) -> Cause | None:
         strength=0.62,
         facts=said,
         next="compare the label list, its order and the mapping after the model with what it was trained on",
+        names_labels=True,
     )
 
 

@@ -42,7 +42,10 @@ def _lines(message: Mapping[str, Any]) -> Iterator[str]:
     if seen := alert.get("acknowledged"):
         yield f"Acknowledged by {seen['by']}{': ' + seen['reason'] if seen['reason'] else ''}"
     for position, cause in enumerate(message["cause"][:6]):
-        yield f"{'Probably: ' if position == 0 else '- '}{cause}"
+        known = not cause.startswith("no cause found")
+        yield f"{('Probably: ' if known else 'What changed? ') if position == 0 else '- '}{cause}"
+    for top in alert.get("causes", ())[:1]:
+        yield f"Next: {top['next']}"
     if message["event"] != "alert.resolved":
         yield from _examples(message)
     if message["url"]:

@@ -40,7 +40,7 @@ def payload(message: Mapping[str, Any]) -> dict[str, Any]:
     blocks: list[Block | None] = [
         {"type": "header", "text": {"type": "plain_text", "text": safe(title, MOST_HEADER), "emoji": True}},
         _section(_what(alert)),
-        _section(_cause(message["cause"])),
+        _section(_cause(message)),
         *_examples(message["examples"], alert, resolved=resolved),
         _section(_link(message["url"])),
         _context(_footer(message)),
@@ -162,11 +162,21 @@ def _when_and_how_much(alert: Mapping[str, Any]) -> Iterable[str]:
         yield f"resolved {wording.clock(alert['resolved_at'])}"
 
 
-def _cause(cause: list[str]) -> list[str]:
-    if not cause:
-        return []
-    first, *rest = (plain(line, 300) for line in cause[:6])
-    return [f"*Probably:* {first}", *(f"• {line}" for line in rest)]
+def _cause(message: Mapping[str, Any]) -> list[str]:
+    """The likeliest cause with its facts and what to do, and the others in a line each."""
+    causes = message["alert"].get("causes") or []
+    if not causes:
+        first, *rest = (plain(line, 600) for line in message["cause"][:6] or [""])
+        unknown = first.startswith("no cause found")
+        heading = [f"*What changed?* {first}" if unknown else f"*Probably:* {first}"] if first else []
+        return heading + [f"• {line}" for line in rest]
+    top, *others = causes[:3]
+    return [
+        f"*Probably:* {plain(top['title'], 200)} ({plain(top['likelihood'], 40)})",
+        *(f"• {plain(fact, 300)}" for fact in top["facts"][:4]),
+        *(f"Or: {plain(other['title'], 200)}: {plain(other['facts'][0], 300)}" for other in others),
+        f"*Next:* {plain(top['next'], 300)}",
+    ]
 
 
 def _examples(
