@@ -140,7 +140,8 @@ def judge(subject: Subject, state: State, run: Measurement) -> tuple[State, Judg
 
 
 def _measured(subject: Subject, run: Measurement) -> bool:
-    if not run.measured or float(run.answered.mean()) < subject.min_answered:
+    asked = run.answered if run.asked is None else run.answered[run.asked]
+    if not run.measured or not len(asked) or float(asked.mean()) < subject.min_answered:
         return False
     return any(bool((~np.isnan(row)).any()) for row in run.scores.values())
 

@@ -15,7 +15,7 @@ import numpy as np
 from checks.base import SECONDS_PER_HOUR, Answer, mean
 from checks.inference import counts, group, noise, reference, size, tails
 from checks.inference.paired import paired_interval
-from checks.types import ALL, Finding, FloatArray, Measurement, Subject, Verdict
+from checks.types import ALL, BoolArray, Finding, FloatArray, Measurement, Subject, Verdict
 
 REMEMBERED = 4 * group.REMEMBERED
 TELLING = 0.05
@@ -46,7 +46,8 @@ class Watched:
     @property
     def before(self) -> FloatArray:
         """The baseline's mean of each example [examples], NaN where it has no answer."""
-        return np.where(self.answers > 0, self.total / np.maximum(self.answers, 1.0), np.nan)
+        known = self.answers > 0 if self.down.fitted is None else (self.answers > 0) & self.down.fitted.known
+        return np.where(known, self.total / np.maximum(self.answers, 1.0), np.nan)
 
     @property
     def standing(self) -> bool:
@@ -181,7 +182,15 @@ def _advance(
     if not known.any():
         return watched, False, trace.parts[0]
     began = down.page is not None and watched.down.page is None
+    before_it = watched.down.fitted
     watched = replace(watched, down=down, up=up, runs=np.append(watched.runs, run.run)[-REMEMBERED:])
+    joining = _joining(before_it, known) if learn and down.page is None else None
+    if joining is not None and joining.any():
+        watched = replace(
+            watched,
+            total=watched.total + np.where(joining, row, 0.0),
+            answers=watched.answers + joining,
+        )
     if learning and learn:
         watched = replace(
             watched,
@@ -197,6 +206,11 @@ def _advance(
         effects = _effects(subject, watched, row, trace.parts[0])
         watched = replace(watched, size=size.step(watched.size, effects, subject.smallest_effect))
     return watched, bool(trace.capped[0]), trace.parts[0]
+
+
+def _joining(fitted: reference.Reference | None, answered: BoolArray) -> BoolArray:
+    """The examples that joined a complete baseline with a later golden set and collect theirs now."""
+    return np.zeros_like(answered) if fitted is None else answered & ~fitted.known
 
 
 def _begun(

@@ -218,6 +218,7 @@ class Measurement:
     bool [examples]. ``share`` is the target's part of the false-alarm budget when the run was made and
     ``period_h`` the budget's period in hours per page. The two travel with the run, so that a change
     of either changes later runs only. ``burst``: made between the ticks of the schedule, minutes after another.
+    ``asked`` is bool [examples], false for examples that were not in the golden set then; None: all were.
 
     ``observed`` maps what was seen of the outputs themselves to float [examples], NaN where unanswered: ``length`` in
     characters and ``refusal`` (1: refused), means over repeats; a run that did not keep it lacks the name. ``labels``
@@ -233,6 +234,7 @@ class Measurement:
     share: float = 1.0
     period_h: float = 2160.0
     burst: bool = False
+    asked: BoolArray | None = None
     observed: Mapping[str, FloatArray] = field(default_factory=dict)
     labels: Mapping[str, Mapping[int, str]] = field(default_factory=dict)
     malformed: Mapping[str, Sequence[int]] = field(default_factory=dict)

@@ -72,7 +72,7 @@ def appraise(
     record = _record(store, run_id)
     responses = store.responses(run_id)
     scored = score_run(golden.examples, target.scorers, responses)
-    about = subject_of(store, target, golden)
+    about = subject_of(store, target, golden, record.baseline_id)
     before = history.state_before(store, target.name, record.segment, about)
     after, judged = judge.judge(about, before, _measurement(record, scored, measured=trouble is None))
     if trouble is not None:
@@ -143,9 +143,15 @@ def conclude(
     return Finished(_record(store, run_id), judged)
 
 
-def subject_of(store: Store, target: Target, golden: Golden) -> Subject:
-    """What is judged; a pinned baseline keeps its own number of runs, whatever the configuration says now."""
-    baseline = store.baseline(target.name)
+def subject_of(store: Store, target: Target, golden: Golden, baseline_id: int | None = None) -> Subject:
+    """What is judged; a pinned baseline keeps its own number of runs, whatever the configuration says now.
+
+    The baseline is that of a run (``baseline_id``), which may have been replaced while it went on, or the one in force.
+    """
+    if baseline_id is None:
+        baseline = store.baseline(target.name)
+    else:
+        baseline = next((b for b in store.baselines(target.name) if b.id == baseline_id), None)
     pinned = len(baseline.runs) if baseline is not None and baseline.runs else target.baseline.runs
     return history.subject(
         golden.examples,

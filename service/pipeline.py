@@ -194,6 +194,8 @@ def _claim(
 def baseline_for(shell: Shell, target: Target, golden: Golden) -> BaselineRecord:
     """The baseline in force; a new one where there is none, or where what is measured has changed.
 
+    It stays in force for a new version of the golden set that shares at least half of its examples with the one before.
+
     A target with ``baseline: {from: FILE}`` begins with the file's runs, and again where what is measured changed;
     not after ``goldwatch baseline accept``, which asks for runs of its own. A file that does not fit is told before
     anything is opened.
@@ -214,7 +216,7 @@ def baseline_for(shell: Shell, target: Target, golden: Golden) -> BaselineRecord
             and last.baseline_id == baseline.id
             and last.segment != segment_key(target, golden.digest, baseline.id)
         )
-        if not changed:
+        if not changed or (last is not None and _carried_on(store, target, golden, baseline, last)):
             return baseline
     reason = None if baseline is None else CHANGED
     if target.baseline.from_file is not None:
@@ -223,6 +225,19 @@ def baseline_for(shell: Shell, target: Target, golden: Golden) -> BaselineRecord
         fitting(target, golden)
     opened = store.open_baseline(target.name, 1 if last is None else last.id + 1, reason, shell.clock())
     return opened if target.baseline.from_file is None else _brought_in(shell, target, golden, opened)
+
+
+def _carried_on(
+    store: Store, target: Target, golden: Golden, baseline: BaselineRecord, last: RunRecord
+) -> bool:
+    """Whether only the golden set changed, and so little that the new version begins with the runs of the old one."""
+    if segment_key(target, last.golden_digest, baseline.id) != last.segment:
+        return False
+    if 2 * store.shared_examples(golden.digest, last.golden_digest) < len(golden.examples):
+        return False
+    key = segment_key(target, golden.digest, baseline.id)
+    store.carry(target.name, key, last.segment, golden.digest)
+    return True
 
 
 def _brought_in(shell: Shell, target: Target, golden: Golden, baseline: BaselineRecord) -> BaselineRecord:

@@ -68,7 +68,7 @@ def advance(
             state = _collect(plan, state, scores[done], float(at_h[done]), learn=learn)
             done += 1
             continue
-        size = min(rows - done, max(state.refit_at - state.runs, 1), CHUNK)
+        size = min(rows - done, max(state.refit_at - state.runs, 1), _until_known(plan, state), CHUNK)
         part = slice(done, done + size)
         state = _judge(plan, state, scores[part], at_h[part], threshold_h[part], trace, done, learn)
         done += size
@@ -110,6 +110,22 @@ def _absorb(state: State, rows: FloatArray, answered: BoolArray) -> State:
     )
 
 
+def _until_known(plan: Plan, state: State) -> int:
+    """The least number of runs after which an example that joined later may be judged too."""
+    fitted = state.fitted
+    if fitted is None or fitted.known.all():
+        return CHUNK
+    return max(int(plan.baseline_runs - state.answers[~fitted.known].max()), 1)
+
+
+def _known(plan: Plan, state: State) -> BoolArray:
+    """The examples that are judged: those of the baseline, and those that have been answered as often since."""
+    if state.fitted is None:
+        return state.answers > 0
+    known: BoolArray = state.fitted.known | (state.answers >= plan.baseline_runs)
+    return known
+
+
 def _fit(plan: Plan, state: State, graded: bool) -> reference.Reference:
     return reference.fit(
         plan.masks,
@@ -119,13 +135,15 @@ def _fit(plan: Plan, state: State, graded: bool) -> reference.Reference:
         graded=graded,
         least_variance=plan.least_variance,
         conformal_below=plan.conformal_below,
+        known=_known(plan, state),
     )
 
 
-def _fit_counts(state: State, graded: bool) -> counts.Fit:
+def _fit_counts(plan: Plan, state: State, graded: bool) -> counts.Fit:
+    answers = np.where(_known(plan, state), state.answers, 0.0)
     if graded:
-        return counts.fit_graded(state.low, state.second, state.answers, state.counts)
-    return counts.fit_binary(state.answers - state.total, state.answers, state.counts)
+        return counts.fit_graded(state.low, state.second, answers, state.counts)
+    return counts.fit_binary(answers - np.where(answers > 0, state.total, 0.0), answers, state.counts)
 
 
 def _arm(plan: Plan, state: State) -> State:
@@ -139,7 +157,7 @@ def _arm(plan: Plan, state: State) -> State:
     for row, at_h in zip(y, state.times, strict=True):
         clean = np.where(np.isnan(row), learnt.mean, row)
         learnt = noise.learn(learnt, noise.predict(learnt, clean, float(at_h)), clean, seen=~np.isnan(row))
-    rare = counts.settle(_fit_counts(state, graded), state.rows, answered) if plan.rare else None
+    rare = counts.settle(_fit_counts(plan, state, graded), state.rows, answered) if plan.rare else None
     return replace(
         state,
         refit_at=2 * state.runs,
@@ -156,14 +174,14 @@ def _refit(plan: Plan, state: State) -> State:
     old, learnt = state.fitted, state.noise
     assert old is not None and learnt is not None  # noqa: S101, PT018  # only an armed group refits
     new = _fit(plan, state, old.graded)
-    shift = (plan.masks @ (old.rate - new.rate)) / old.unit
+    shift = (plan.masks @ np.where(old.known, old.rate - new.rate, 0.0)) / old.unit
     ratio = old.unit / new.unit
     return replace(
         state,
         refit_at=2 * state.runs,
         fitted=new,
         noise=noise.rescale(learnt, shift, ratio),
-        counts=_fit_counts(state, old.graded).state if plan.rare else None,
+        counts=_fit_counts(plan, state, old.graded).state if plan.rare else None,
         pool=ratio[:, None] * (state.pool + shift[:, None]),
     )
 
@@ -282,7 +300,8 @@ def _judge(
             learnt[i] = True
             _learn(now, prediction, y[i], x[i], m[i], capped=capped)
     state = _absorb(now.into(state), scores[learnt], answered[learnt])
-    return _refit(plan, state) if state.runs >= state.refit_at else state
+    joined = not fitted.known.all() and bool((_known(plan, state) != fitted.known).any())
+    return _refit(plan, state) if joined or state.runs >= state.refit_at else state
 
 
 def _learn(

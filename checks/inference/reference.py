@@ -27,6 +27,7 @@ class Reference:
 
     ``rate`` and ``variance`` [examples]; ``whole`` (V) and ``unit`` (sqrt of PB) [streams]; ``ranked`` [streams]: the
     stream has next to no spread of its own and is judged by ranks; ``graded``: scores are not just right or wrong.
+    ``known`` [examples]: the example was answered often enough to be judged; others count as unanswered.
     """
 
     rate: FloatArray
@@ -35,6 +36,7 @@ class Reference:
     unit: FloatArray
     ranked: BoolArray
     graded: bool
+    known: BoolArray
 
 
 def fit(
@@ -46,6 +48,7 @@ def fit(
     graded: bool,
     least_variance: float,
     conformal_below: float,
+    known: BoolArray | None = None,
 ) -> Reference:
     """Fit the reference.
 
@@ -57,6 +60,7 @@ def fit(
         graded: whether scores are other than 0 and 1.
         least_variance: floors PB.
         conformal_below: streams with a smaller PB are judged by ranks.
+        known: bool [examples], those to be judged; None: all that were answered.
     """
     overall = float(total.sum() / max(answers.sum(), 1.0))
     rate = (total + 0.5 * overall) / (answers + 0.5)
@@ -65,20 +69,23 @@ def fit(
     unbiased = np.where(freedom > 0, spread / np.maximum(freedom, 1.0), 0.0)
     typical = float(spread.sum() / max(freedom.sum(), 1.0))
     variance = (spread + typical) / (freedom + 1.0) + _SPARE_VARIANCE * max(typical, 1e-6 if graded else 1.0)
-    within = masks @ unbiased
+    known = answers > 0 if known is None else known
+    within = masks @ np.where(known, unbiased, 0.0)
     return Reference(
         rate=rate,
         variance=variance,
-        whole=np.maximum(masks @ variance, 1e-12),
+        whole=np.maximum(masks @ np.where(known, variance, 0.0), 1e-12),
         unit=np.sqrt(np.maximum(within, least_variance)),
         ranked=within < conformal_below,
         graded=graded,
+        known=known,
     )
 
 
 def statistic(masks: BoolArray, fitted: Reference, scores: FloatArray, answered: BoolArray) -> FloatArray:
-    """The run statistic y [rows, streams] of scores [rows, examples]; NaN where a stream has no answer."""
+    """The run statistic y [rows, streams] of scores [rows, examples]; NaN where a stream has no known answer."""
     columns = masks.T.astype(float)
+    answered = answered & fitted.known
     residual = np.where(answered, scores - fitted.rate, 0.0) @ columns
     share = ((answered * fitted.variance) @ columns) / fitted.whole
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -1,11 +1,11 @@
 """What happened so far? The one place that is remembered in, and the only room that knows SQL.
 
 :class:`Store` is made of one class per noun, each in a file of its own: ``golden.py``, ``runs.py``,
-``responses.py``, ``judging.py`` (the end of a run, and history), ``baselines.py``, ``outbox.py`` (alerts
-and messages), ``acts.py`` (what people did about them), ``marks.py``, ``metrics.py``, ``retention.py``. Below
-them: ``database.py`` (URL, engine, transactions), ``schema.py`` and ``migrations/``, ``tables.py``; beside them
-the pure ``packing.py`` and ``values.py``. Methods take and return the frozen values of
-``service/records.py``; rows stay inside.
+``responses.py``, ``judging.py`` (the end of a run, and history), ``lineage.py``, ``baselines.py``,
+``outbox.py`` (alerts and messages), ``acts.py`` (what people did about them), ``marks.py``, ``metrics.py``,
+``retention.py``. Below them: ``database.py`` (URL, engine, transactions), ``schema.py`` and
+``migrations/``, ``tables.py``; beside them the pure ``packing.py`` and ``values.py``. Methods take and return the
+frozen values of ``service/records.py``; rows stay inside.
 
 To add a noun: its table in ``tables.py``, a migration, one file with a class of queries on
 :class:`~service.store.database.Database`, and its name in the bases of :class:`Store`. The tests run every
@@ -15,7 +15,7 @@ query on SQLite and on PostgreSQL.
 from __future__ import annotations
 
 from service.store.acts import Acts
-from service.store.baselines import Baselines
+from service.store.baselines import Baselines, Carried
 from service.store.causes import Causes
 from service.store.counters import BUCKETS_S
 from service.store.errors import NotRunningError, StoreError
@@ -24,7 +24,7 @@ from service.store.metrics import Metrics
 from service.store.packing import stored_latency
 from service.store.retention import Retention
 
-__all__ = ["BUCKETS_S", "NotRunningError", "Store", "StoreError", "stored_latency"]
+__all__ = ["BUCKETS_S", "Carried", "NotRunningError", "Store", "StoreError", "stored_latency"]
 
 
 class Store(Baselines, Metrics, Marks, Acts, Causes, Retention):

@@ -7,18 +7,31 @@ old one as history.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Row, select, update
+from sqlalchemy import Connection, Row, select, update
 
 from checks.types import Verdict
 from service.records import BaselineRecord, ImportedRun, RunKind, RunState
-from service.store import packing, values
+from service.store import lineage, packing, values
 from service.store.errors import StoreError
 from service.store.judging import Judging, put_judgement
 from service.store.responses import insert_responses
-from service.store.tables import BASELINE, RUN
+from service.store.tables import BASELINE, LINEAGE, RUN
+
+
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """Runs that a new baseline begins with: in which segment they are, over which golden set.
+
+    ``into`` names the new segment, given the new baseline's id.
+    """
+
+    segment: str
+    golden_digest: str
+    into: Callable[[int], str]
 
 
 class Baselines(Judging):
@@ -37,8 +50,24 @@ class Baselines(Judging):
         with self._read() as connection:
             return [_record(row) for row in connection.execute(query)]
 
-    def open_baseline(self, target: str, from_run: int, reason: str | None, now: float) -> BaselineRecord:
-        """Begin a new baseline, collecting measured runs from ``from_run`` on, and replace the old one."""
+    def open_baseline(
+        self,
+        target: str,
+        from_run: int,
+        reason: str | None,
+        now: float,
+        *,
+        carried: Carried | None = None,
+    ) -> BaselineRecord:
+        """Begin a new baseline, collecting measured runs from ``from_run`` on, and replace the old one.
+
+        Args:
+            target: Whose.
+            from_run: The first run that counts.
+            reason: Why, None for the first.
+            now: Seconds since 1970.
+            carried: The segment that holds the runs from ``from_run`` on that were made already.
+        """
         with self._write() as connection:
             connection.execute(
                 update(BASELINE)
@@ -50,7 +79,47 @@ class Baselines(Judging):
                 .values(target=target, created_at=now, reason=reason, from_run=from_run, runs="[]")
                 .returning(*BASELINE.c)
             ).one()
+            if carried is not None:
+                self._carry(
+                    connection, target, carried.into(row.id), carried.segment, from_run, carried.golden_digest
+                )
         return _record(row)
+
+    def carry(self, target: str, segment: str, parent: str, golden_digest: str, *, from_run: int = 0) -> None:
+        """Let a segment begin with the runs of another from ``from_run`` on; one that carries on already stays.
+
+        Runs of another golden set than ``golden_digest`` are read over the examples that both share.
+        """
+        with self._write() as connection:
+            self._carry(connection, target, segment, parent, from_run, golden_digest)
+
+    def _carry(
+        self,
+        connection: Connection,
+        target: str,
+        segment: str,
+        parent: str,
+        from_run: int,
+        golden_digest: str,
+    ) -> None:
+        statement = self._insert(LINEAGE).values(
+            target=target,
+            segment=segment,
+            parent=parent,
+            from_run=from_run,
+            golden_id=self._golden_id(connection, golden_digest),
+        )
+        connection.execute(statement.on_conflict_do_nothing())
+
+    def shared_examples(self, golden_digest: str, earlier_digest: str) -> int:
+        """How many examples of a golden set an earlier one has with the same content."""
+        with self._read() as connection:
+            at = lineage.places(
+                connection,
+                self._golden_id(connection, golden_digest),
+                self._golden_id(connection, earlier_digest),
+            )
+        return int((at >= 0).sum())
 
     def pin_baseline(self, baseline_id: int, runs: Sequence[int]) -> None:
         """Fix the runs that a baseline is made of.

@@ -24,7 +24,7 @@ from checks.types import (
 )
 from service.alerting import Alert, Notification
 from service.records import Requests, RunKind, RunState, ScoreVector
-from service.store import counters, packing, values
+from service.store import counters, lineage, packing, values
 from service.store.errors import NotRunningError
 from service.store.outbox import Outbox
 from service.store.responses import Responses
@@ -152,7 +152,7 @@ class Judging(Responses, Outbox):
             ]
 
     def measurements(self, target: str, segment: str, *, after_run: int = 0) -> Iterator[Measurement]:
-        """A segment's finished runs as the checks see them, oldest first.
+        """A segment's finished runs as the checks see them, oldest first; those that it carries on (``carry``) first.
 
         Read a page at a time: memory does not grow with history, and no transaction is open between
         two items. A run that was closed without its responses being read has ``measured`` false, no
@@ -175,9 +175,12 @@ class Judging(Responses, Outbox):
         return None if row is None else (row.run_id, bytes(row.body))
 
     def _page(self, target: str, segment: str, after_run: int) -> list[Measurement]:
+        with self._read() as connection:
+            line = lineage.ancestry(connection, target, segment)
         query = (
             select(
                 RUN.c.id,
+                RUN.c.golden_id,
                 RUN.c.started_at,
                 RUN.c.measured,
                 RUN.c.share,
@@ -188,7 +191,7 @@ class Judging(Responses, Outbox):
                 JUDGEMENT.c.observed,
             )
             .join(JUDGEMENT, JUDGEMENT.c.run_id == RUN.c.id)
-            .where(RUN.c.target == target, RUN.c.segment == segment, RUN.c.id > after_run)
+            .where(RUN.c.target == target, line.condition(), RUN.c.id > after_run)
             .where(RUN.c.state == RunState.DONE.value)
             .order_by(RUN.c.id)
             .limit(_PAGE)
@@ -208,8 +211,10 @@ class Judging(Responses, Outbox):
                 .where(VECTOR.c.run_id.in_([row.id for row in rows]))
                 .order_by(VECTOR.c.run_id, VECTOR.c.ordinal)
             ).all()
+            others = {row.golden_id for row in rows} - {line.golden_id} if line.golden_id else set()
+            moves = {g: lineage.places(connection, line.golden_id, g) for g in others if line.golden_id}
         by_run = {run_id: list(group) for run_id, group in groupby(scores, key=lambda row: row.run_id)}
-        return [
+        found = [
             Measurement(
                 run=row.id,
                 started_at=row.started_at,
@@ -229,6 +234,10 @@ class Judging(Responses, Outbox):
                 burst=row.kind == RunKind.BURST.value,
             )
             for row in rows
+        ]
+        return [
+            lineage.moved(run, moves[row.golden_id]) if row.golden_id in moves else run
+            for run, row in zip(found, rows, strict=True)
         ]
 
     def _put_snapshot(

@@ -223,6 +223,17 @@ class _Baseline(_Row, table=True):
     replaced_at: float | None
 
 
+class _Lineage(_Row, table=True):
+    """Which segment a segment carries on, from which of its runs on; ``golden_id`` is the later one's golden set."""
+
+    __tablename__ = "goldwatch_lineage"
+    target: str = Field(sa_type=SafeText, primary_key=True)
+    segment: str = Field(sa_type=SafeText, primary_key=True)
+    parent: str = Field(sa_type=SafeText)
+    from_run: int
+    golden_id: int = Field(foreign_key="goldwatch_golden.id")
+
+
 class _Alert(_Row, table=True):
     """The columns are what is asked for; ``body`` is the whole alert."""
 
@@ -373,6 +384,7 @@ JUDGEMENT = _table(_Judgement)
 VECTOR = _table(_Vector)
 SNAPSHOT = _table(_Snapshot)
 BASELINE = _table(_Baseline)
+LINEAGE = _table(_Lineage)
 ALERT = _table(_Alert)
 OUTBOX = _table(_Outbox)
 ACKNOWLEDGEMENT = _table(_Acknowledgement)

@@ -62,25 +62,31 @@ def show_baseline(target: TargetName, as_json: AsJson = False, config: ConfigFil
 
 
 @app.command("accept")
-def accept(
+def accept_baseline(
     target: TargetName,
     reason: Annotated[
         str,
         typer.Option("--reason", "-r", metavar="TEXT", help="Why what it answers now is healthy; is kept."),
     ],
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Take the next runs only, whatever was measured before.")
+    ] = False,
     config: ConfigFile = CONFIG,
 ) -> None:
-    """Accept what a target answers now as healthy: its next measured runs become the new baseline.
+    """Accept what a target answers now as healthy.
 
-    The old baseline is kept as history. Until the new one is complete the target is learning, and no drop of a score
-    pages.
+    While a change stands, the runs since its onset become the first runs of the new baseline; otherwise the last
+    healthy runs are pinned. The old baseline is kept, and `explain` goes on comparing with the original one. Until the
+    new one is complete the target is learning, and no drop of a score pages.
 
     \b
-    Example:
+    Examples:
       goldwatch baseline accept ticket-router --reason "adapter v3, reviewed in PR 41"
+      goldwatch baseline accept ticket-router --fresh --reason "moved to other hardware just now"
     """  # noqa: D301  # Typer reads the \b
     import time
 
+    from service.acceptance import accept
     from service.alerting import AlertKind, AlertState
     from service.cli.opened import opened_store, read_config
     from service.errors import UserError
@@ -91,19 +97,15 @@ def accept(
     loaded = read_config(config)
     chosen = loaded.target(target)
     with opened_store(loaded) as store:
-        last = store.last_run(chosen.name)
-        if last is None:
-            raise UserError(
-                f"{chosen.name} never ran, so there is nothing to accept",
-                f"its first {chosen.baseline.runs} measured runs become its baseline: goldwatch run {chosen.name}",
-            )
-        opened = store.open_baseline(chosen.name, last.id + 1, reason.strip(), time.time())
+        made = accept(store, chosen, reason.strip(), time.time(), fresh=fresh)
         firing = store.alerts(chosen.name, AlertState.FIRING)
-    print(
-        f"{chosen.name}: baseline {opened.id} begins with the next run. Reason: {safe(opened.reason or '', 200)}"
-    )
-    runs = chosen.baseline.runs
-    print(f"  learning again for {runs} measured runs; no drop of a score pages before they are complete")
+    opened, start = made.baseline, made.start
+    print(f"{chosen.name}: baseline {opened.id} is {start.why}. Reason: {safe(opened.reason or '', 200)}")
+    missing = chosen.baseline.runs - start.runs
+    if missing > 0:
+        print(
+            f"  learning for {missing} more measured runs; no drop of a score pages before they are complete"
+        )
     if any(alert.kind is AlertKind.REGRESSION for alert in firing):
         print("  the alert that is firing resolves at the next measured run")
     print(f"  next  goldwatch run {chosen.name}")

@@ -228,7 +228,8 @@ def test_accepting_starts_a_new_baseline_and_resolves_the_alert(exported):
     assert folder.run()[-1] == "regressed"
     code, out, _ = folder.do("baseline", "accept", "ticket-router", "--reason", "the base model is enough")
     assert code == 0
-    assert "learning again for 3 measured runs" in out
+    assert "baseline 2 is 2 runs since the change began with run 4" in out
+    assert "learning for 1 more measured runs" in out
     assert "the alert that is firing resolves at the next measured run" in out
     assert folder.run() == ["learning"]
     with folder.store() as store:
