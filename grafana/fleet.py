@@ -190,8 +190,8 @@ def board() -> dashboard.Dashboard:
         )
         .with_panel(
             chart(
-                "Spent",
-                "US dollars by target, over the time chosen above.",
+                "Spent by target",
+                "US dollars, over the time chosen above.",
                 ("topk(10, max by (target) (increase(goldwatch_cost_usd_total[$window])))", "{{target}}"),
                 unit="currencyUSD",
                 low=0,

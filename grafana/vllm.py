@@ -12,6 +12,9 @@ from grafana.parts import chart
 
 _M = 'model_name=~"$vllm_model"'
 
+_ADAPTERS_SEEN = "time() - max by (running_lora_adapters, waiting_lora_adapters) (vllm:lora_requests_info)"
+"""Seconds since vLLM last said that these adapters were in use: the value is a time, and old labels stay."""
+
 
 def _quantile(metric: str) -> str:
     return (
@@ -39,7 +42,7 @@ def row() -> dashboard.Row:
                 "Adapters in use",
                 "LoRA adapters with requests. An adapter that is asked for and never here is not applied.",
                 (
-                    "max by (running_lora_adapters, waiting_lora_adapters) (vllm:lora_requests_info) * 0 + 1",
+                    f"({_ADAPTERS_SEEN} < 120) * 0 + 1",
                     "running {{running_lora_adapters}}, waiting {{waiting_lora_adapters}}",
                 ),
                 low=0,
