@@ -34,6 +34,8 @@ NAMES = {
 
 _LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 _MOST_ANNOTATION = 8000
+_TEST_HOLD_S = 300.0
+"""How long ``goldwatch doctor --send-test`` is seen there."""
 
 
 class Alertmanager(Notifier):
@@ -78,7 +80,8 @@ class Alertmanager(Notifier):
             root = self.address().rstrip("/")
         except SecretError as error:
             return Delivery.retry(error.message)
-        content = encode_all([alert_object(with_texts(notification.body, self.texts), now, self.hold_s)])
+        hold_s = min(self.hold_s, _TEST_HOLD_S) if notification.body["alert"].get("test") else self.hold_s
+        content = encode_all([alert_object(with_texts(notification.body, self.texts), now, hold_s)])
         url = f"{root}/api/v2/alerts"
         headers = {"Content-Type": "application/json", "Idempotency-Key": notification.id}
         answer = await post(client, url, content, headers, timeout_s=self.timeout_s, now=now)
