@@ -1,6 +1,6 @@
 """How fast and how small? Every figure of the promise, as ratios measured side by side in one run.
 
-    python -m tests.bench [NAME...]
+    python -m tests.bench [NAME...] [--OPTION...]
 
 Each module of this folder with a ``measure()`` is one row of figures: ``(what, figure, goal, met)``. Machines are
 noisy, so a figure is the best of a few rounds, and a goal is a ratio to something measured in the same rounds wherever
@@ -19,13 +19,17 @@ HERE = Path(__file__).parent
 
 def main() -> None:
     """Measure what is named, or everything."""
-    names = sys.argv[1:] or sorted(m.name for m in pkgutil.iter_modules([str(HERE)]) if m.name != "__main__")
+    options = [word for word in sys.argv[1:] if word.startswith("--")]
+    named = [word for word in sys.argv[1:] if not word.startswith("--")]
+    names = named or sorted(m.name for m in pkgutil.iter_modules([str(HERE)]) if m.name != "__main__")
     print("| what | measured | goal | met |\n|---|---|---|---|")
     for name in names:
         module = importlib.import_module(f"tests.bench.{name}")
         if hasattr(module, "measure"):
-            for what, figure, goal, met in module.measure():
+            rows = module.measure(options) if options else module.measure()
+            for what, figure, goal, met in rows:
                 print(f"| {what} | {figure} | {goal} | {'yes' if met else '**no**'} |", flush=True)
 
 
-main()
+if __name__ == "__main__":  # the bench's own processes import this file again
+    main()

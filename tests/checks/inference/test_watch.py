@@ -117,3 +117,31 @@ def test_a_hundred_thousand_examples_are_judged():
     scores = (rng.random((14, 100_000)) < 0.9).astype(float)
     scores[12:] = rng.random((2, 100_000)) < 0.8
     assert watch(scores, baseline_runs=10).alarm_run == 13
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    examples=st.sampled_from([1, 2, 19, 333, 2000]),
+    rate=st.floats(0, 1),
+    digits=st.integers(0, 12),
+    missing=st.sampled_from([0.0, 0.3, 0.97]),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_scores_off_the_grid_and_rare_answers_are_judged_without_a_fault(
+    examples, rate, digits, missing, seed
+):
+    """From one example to thousands, on any grid or none, however few answer: finite evidence, the same every time."""
+    rng = np.random.default_rng(seed)
+    scores = np.clip(np.round(rate + 0.2 * rng.standard_normal((30, examples)), digits), 0.0, 1.0)
+    scores[rng.random(scores.shape) < missing] = np.nan
+    once, again = watch(scores, baseline_runs=5), watch(scores.copy(), baseline_runs=5)
+    assert np.isfinite(once.evidence).all()
+    assert (once.evidence >= 0).all()
+    np.testing.assert_array_equal(once.evidence, again.evidence)
+
+
+@pytest.mark.parametrize("examples", [1, 100, 100_000])
+@pytest.mark.parametrize("value", [0.0, 1.0])
+def test_an_endpoint_that_always_says_the_same_never_pages(value, examples):
+    """All right, and all wrong from the first run on, are both healthy: nothing fell."""
+    assert watch(np.full((25, examples), value), baseline_runs=5).alarm_run is None
