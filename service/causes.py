@@ -20,6 +20,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+import structlog
 
 from checks.causes import Diagnosis, diagnose
 from checks.causes.facts import BaseAnswers, Facts, Mark, Rescored, Side
@@ -44,6 +45,7 @@ SAMPLE = 100
 FRESH_S = 86_400.0
 """Answers of the base model that are younger are used again."""
 
+_log = structlog.get_logger("goldwatch")
 _GOOD = frozenset({Verdict.OK, Verdict.LEARNING, Verdict.IMPROVED})
 _LOOK_BACK = 30
 _MARKS_S = 7 * 86_400.0
@@ -51,16 +53,23 @@ _SAME = 1e-6
 
 
 async def look(shell: Shell, target: Target, golden: Golden, appraised: Appraised) -> Diagnosis | None:
-    """What probably changed before this run; kept in the store beside it. None if the store fails meanwhile."""
-    from service.store import StoreError  # noqa: PLC0415  # loaded already by whoever opened the store
+    """What probably changed before this run; kept in the store beside it.
 
+    None if looking failed: the page goes out all the same, and the log says why it names no cause.
+    """
     try:
         facts = await asyncio.to_thread(facts_of, shell.store, target, golden, appraised)
         base = await base_answers(shell, target, golden, appraised.served)
         found = await asyncio.to_thread(diagnose, replace(facts, base=base))
         await asyncio.to_thread(shell.store.put_diagnosis, appraised.record.id, found)
-    except StoreError:
-        return None  # closing the run will meet the same failure, and says so
+    except Exception as error:  # noqa: BLE001  # a hint must never cost the page
+        _log.warning(
+            "causes_unknown",
+            target=target.name,
+            run=appraised.record.id,
+            error=f"{type(error).__name__}: {error}",
+        )
+        return None
     return found
 
 

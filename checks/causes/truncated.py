@@ -1,6 +1,8 @@
 """Are answers cut off? ``finish_reason`` says ``length`` where it did not before.
 
-A lower ``max_tokens`` in front of the model, a smaller context window, or a model that has become talkative.
+A lower ``max_tokens`` in front of the model or a smaller context window cuts the answers that it used to give: they are
+beginnings of the good ones. A model that has become talkative is cut off as well, but says other things; then the
+cut is a symptom, and ranked as one.
 """
 
 from __future__ import annotations
@@ -30,13 +32,21 @@ def _find(facts: Facts) -> Cause | None:
     said = [f"{share(len(cut), len(pairs))} answers end at the token limit (usual: {len(was)})"]
     if len(lengths) == 1:
         said.append(f"each of them after {lengths[0]} tokens")
+    begun = sum(_begins(there, here) for i, there, here in pairs if i in cut - was)
+    shorter = 2 * begun >= len(cut - was)
     return Cause(
         name="truncated",
-        title="answers are cut off",
-        strength=0.55 + 0.3 * explained,
+        title="answers are cut off" if shorter else "answers grew and are cut off",
+        strength=0.55 + 0.3 * explained if shorter else 0.5,
         facts=tuple(said),
         next="compare max_tokens and the context length of the server and of any gateway; see why answers grew",
     )
+
+
+def _begins(whole: Response, cut: Response) -> bool:
+    """Whether a cut answer is the beginning of the good one."""
+    text = (cut.output or "").strip()
+    return len(text) < len((whole.output or "").strip()) and (whole.output or "").strip().startswith(text)
 
 
 def _is_cut(response: Response) -> bool:

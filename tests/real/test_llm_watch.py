@@ -69,3 +69,6 @@ def test_a_lost_adapter_alerts_within_two_replays(llm_server: RunningLlm, tmp_pa
         assert all(run.run.requests.failed == 0 for run in broken)
         (alert,) = store.alerts(MODEL, AlertState.FIRING)
         assert (alert.opened_run, alert.onset_run) == (broken[1].run.id, broken[0].run.id)
+        found = store.diagnosis(broken[1].run.id)
+        assert found is not None
+        assert [cause.name for cause in found.causes][:1] == ["base_model"]
