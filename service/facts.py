@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from service.records import RunKind
+from service.records import BaselineRecord, RunKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,3 +74,10 @@ class Facts(Protocol):
 
     async def request_run(self, target: str, kind: RunKind, /) -> bool:
         """Ask for a run now. False if one is under way or asked for already."""
+
+    def accept_baseline(self, target: str, reason: str, /) -> BaselineRecord:
+        """Open a new baseline of what the target answers now; blocks.
+
+        Raises:
+            UserError: it cannot be opened, as where the target never ran or its golden set was edited.
+        """

@@ -40,7 +40,7 @@ from service.facts import TargetFacts
 from service.notifiers import read_secret
 from service.notifiers._http import client as notifier_client
 from service.pipeline import Shell
-from service.records import RunKind
+from service.records import BaselineRecord, RunKind
 from service.schedule import trigger
 
 if TYPE_CHECKING:

@@ -7,8 +7,9 @@ from typing import Any
 
 from service.config import Config
 from service.demo.loopback import LoopbackServer, Receive, Reply, Scope, Send
+from service.errors import UserError
 from service.facts import TargetFacts
-from service.records import RunKind
+from service.records import BaselineRecord, RunKind
 
 Application = Callable[[Scope, Receive, Send], Awaitable[Any]]
 
@@ -59,6 +60,10 @@ class DemoFacts:
     def reload_successful(self) -> bool | None:
         """The configuration was read."""
         return True
+
+    def accept_baseline(self, _target: str, _reason: str, /) -> BaselineRecord:
+        """Refuse: the story is about the one baseline that it began with."""
+        raise UserError("the demo keeps the baseline that it began with", "watch a model of your own: goldwatch init")
 
     async def request_run(self, _target: str, _kind: RunKind, /) -> bool:
         """Replay once more, if the story has been told and no replay is under way."""

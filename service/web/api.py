@@ -172,9 +172,15 @@ def router(store: Store, facts: Facts) -> APIRouter:
 
     @api.get("/alerts/{alert_id}/causes", summary="What probably changed", responses=_FOUND)
     def list_causes(alert_id: AlertId) -> CausesOut:
-        found_alert(alert_id)
-        causes = views.causes(store.notifications(alert_id), show_texts=facts.show_texts)
-        return CausesOut.model_validate({"alert": alert_id, "causes": causes})
+        found = views.diagnosis(store, found_alert(alert_id))
+        return CausesOut.model_validate(
+            {
+                "alert": alert_id,
+                "causes": views.causes(found, show_texts=facts.show_texts),
+                "looked_at": list(found.looked_at) if found else [],
+                "not_looked_at": list(found.not_looked_at) if found else [],
+            }
+        )
 
     @api.get("/alerts/{alert_id}/messages", summary="Who was told, and whether it arrived", responses=_FOUND)
     def list_messages(alert_id: AlertId) -> MessagesOut:

@@ -80,7 +80,7 @@ def router(store: Store, facts: Facts, door: Door) -> APIRouter:
     )
     def accept_baseline(name: Name, body: AcceptIn) -> BaselineOut:
         changes.configured(facts, name)
-        made = changes.accept(store, facts, name, body.reason)
+        made = changes.accept(facts, name, body.reason)
         return BaselineOut.model_validate(views.baseline_object(made))
 
     @api.post(

@@ -96,7 +96,7 @@ def router(store: Store, facts: Facts, door: Door, render: Renderer) -> APIRoute
         reason = _said(fields, "reason", 2000)
         if fields.get("sure") != "yes":
             raise HTTPException(422, "sure: tick the box to confirm that what it answers now is healthy")
-        changes.accept(store, facts, name, reason)
+        changes.accept(facts, name, reason)
         return _to("targets", name)
 
     @forms.post("/alerts/{alert_id}/acknowledge")

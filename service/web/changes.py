@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from fastapi import HTTPException
 
 from service.acts import ActError
+from service.errors import UserError
 from service.facts import Facts
 from service.records import BaselineRecord, DeploymentMark, RunKind
 
@@ -38,18 +39,17 @@ async def run_after(facts: Facts, name: str) -> bool:
     return await facts.request_run(name, RunKind.MARK)
 
 
-def accept(store: Store, facts: Facts, name: str, reason: str) -> BaselineRecord:
-    """What a target answers now is healthy: its next measured runs become the baseline.
+def accept(facts: Facts, name: str, reason: str) -> BaselineRecord:
+    """What a target answers now is healthy: see ``service/acceptance.py`` for where the baseline starts.
 
     Raises:
-        HTTPException: 409 if it never ran.
+        HTTPException: 409 if it cannot be accepted, with what to do.
     """
-    last = store.last_run(name)
-    if last is None:
-        raise HTTPException(
-            409, f"{name} never ran, so there is nothing to accept: its first runs become its baseline"
-        )
-    return store.open_baseline(name, last.id + 1, reason, facts.now())
+    try:
+        return facts.accept_baseline(name, reason)
+    except UserError as error:
+        remedy = f": {error.remedy}" if error.remedy else ""
+        raise HTTPException(409, f"{error.message}{remedy}") from None
 
 
 @contextmanager
@@ -58,4 +58,4 @@ def told() -> Iterator[None]:
     try:
         yield
     except ActError as error:
-        raise HTTPException(404 if error.missing else 409, str(error)) from None
+        raise HTTPException(404 if error.missing else 409, error.message) from None

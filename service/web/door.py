@@ -9,6 +9,7 @@ CSRF token), and must come from a page of this site. Whoever sends wrong tokens 
 from __future__ import annotations
 
 import hmac
+import math
 import secrets
 from collections import OrderedDict, deque
 from collections.abc import Mapping
@@ -198,7 +199,7 @@ class Door:
         client, now = _client(request) or "", self._facts.now()
         if (wait_s := self._failures.wait_s(client, now)) is not None:
             raise HTTPException(
-                429, "too many wrong tokens: wait a minute", {"Retry-After": str(int(wait_s) + 1)}
+                429, "too many wrong tokens: wait a minute", {"Retry-After": str(math.ceil(wait_s))}
             )
         if not hmac.compare_digest(given.encode(), token.encode()):
             self._failures.note(client, now)

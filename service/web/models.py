@@ -205,11 +205,26 @@ class MessagesOut(Model):
     messages: list[MessageOut]
 
 
+class CauseOut(Model):
+    """One likely cause. ``facts`` are sentences, the most telling first; ``next`` is what to do about it."""
+
+    name: str
+    title: str
+    likelihood: str
+    facts: list[str]
+    next: str
+
+
 class CausesOut(Model):
-    """What probably changed, the likeliest first, as the newest message about the alert says it."""
+    """What probably changed, the likeliest first, over the alert's runs up to the newest.
+
+    No cause is only as good as the looking: ``looked_at`` and ``not_looked_at`` say what could be looked at.
+    """
 
     alert: str
-    causes: list[Any]
+    causes: list[CauseOut]
+    looked_at: list[str]
+    not_looked_at: list[str]
 
 
 class BaselineOut(Model):
@@ -318,7 +333,7 @@ class SilenceIn(BaseModel):
 
     by: By
     reason: Reason
-    for_s: Annotated[float, Field(gt=0, le=30 * 86_400)]
+    for_s: Annotated[float, Field(strict=True, gt=0, le=30 * 86_400)]
 
 
 class SilenceOut(Model):

@@ -127,7 +127,7 @@ def router(store: Store, facts: Facts, render: Renderer) -> APIRouter:
             title=messages[-1].notification.body["alert"]["title"] if messages else None,
             body=messages[0].notification.body if messages else None,
             broke=shown.broke(store, alert),
-            causes=shown.causes_of(store, facts, alert),
+            why=shown.causes_of(store, facts, alert),
             life=life(alert, messages, silences, onset.started_at if onset else None),
             told=bool(messages),
         )

@@ -43,6 +43,7 @@ class Renderer:
         self._env.filters["block"] = lambda text: diff.shown(written(text))
         self._env.filters["count"] = count
         self._env.filters["short"] = short
+        self._env.filters["capital"] = lambda text: text[:1].upper() + text[1:]
         self._env.globals.update(wording=wording, version=__version__, difference=diff.difference)
 
     def __call__(

@@ -176,7 +176,7 @@ def target_context(
     if onset is not None:
         events.append(Event(onset.started_at, "first bad run", "onset"))
     baseline = store.baseline(name)
-    causes = [] if regression is None else causes_of(store, facts, regression)
+    why = None if regression is None else causes_of(store, facts, regression)
     band = _band(store, baseline, runs, scorer) if scorer else None
     return {
         "view": view,
@@ -186,7 +186,7 @@ def target_context(
         "onset": onset,
         "regression": regression,
         "broke": broke(store, regression),
-        "causes": causes,
+        "why": why,
         "baseline": baseline,
         "scorer": scorer,
         "key": _key(runs, band is not None),
@@ -200,20 +200,14 @@ def target_context(
     }
 
 
-def causes_of(store: Store, facts: Facts, alert: Alert) -> list[dict[str, Any]]:
-    """What probably changed, as objects with ``title``, ``likelihood``, ``facts`` and ``next``."""
-    found = views.causes(store.notifications(alert.id), show_texts=facts.show_texts)
-    return [
-        {
-            "title": cause.get("title", ""),
-            "likelihood": cause.get("likelihood"),
-            "facts": list(cause.get("facts", ())),
-            "next": cause.get("next"),
-        }
-        if isinstance(cause, Mapping)
-        else {"title": str(cause), "likelihood": None, "facts": [], "next": None}
-        for cause in found
-    ]
+def causes_of(store: Store, facts: Facts, alert: Alert) -> dict[str, Any]:
+    """What probably changed: the causes, and where there are none, what was looked at in vain."""
+    found = views.diagnosis(store, alert)
+    return {
+        "causes": views.causes(found, show_texts=facts.show_texts),
+        "in_vain": list(found.looked_at) if found and not found.causes else [],
+        "not_known": list(found.not_looked_at) if found else [],
+    }
 
 
 def broke(store: Store, alert: Alert | None) -> int | None:

@@ -6,10 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from checks.causes import Diagnosis
 from checks.types import Verdict
 from service.alerting import Alert, AlertKind, AlertState, Silence
 from service.facts import Facts, TargetFacts
-from service.records import BaselineRecord, OutboxItem, RunRecord, RunState, TargetMetrics
+from service.message import cause_object
+from service.records import BaselineRecord, RunRecord, RunState, TargetMetrics
 from service.report import finding_object, number
 
 if TYPE_CHECKING:
@@ -91,15 +93,23 @@ def silence_object(silence: Silence, now: float) -> dict[str, Any]:
     return {**asdict(silence), "active": silence.active(now)}
 
 
-def causes(messages: Sequence[OutboxItem], *, show_texts: bool) -> list[Any]:
-    """What probably changed, as the newest message about an alert says it; none where nobody was told.
+def diagnosis(store: Store, alert: Alert) -> Diagnosis | None:
+    """The newest thought of what probably changed, over the alert's runs; None where nobody looked."""
+    if alert.updated_run is None or alert.opened_run is None:
+        return None
+    first = min(alert.opened_run, alert.onset_run or alert.opened_run)
+    return store.newest_diagnosis(alert.target, first, alert.updated_run)
 
-    Causes may quote answers, so there are none without ``show_texts``.
+
+def causes(found: Diagnosis | None, *, show_texts: bool) -> list[dict[str, Any]]:
+    """The likely causes as the API answers, the likeliest first.
+
+    Their sentences may name labels, which are answers: without ``show_texts`` only their names are told.
     """
-    if not show_texts:
-        return []
-    told = [m.notification.body.get("cause") for m in messages]
-    return list(next((cause for cause in reversed(told) if cause), []))
+    objects = [cause_object(cause) for cause in (found.causes if found else ())]
+    if show_texts:
+        return objects
+    return [{**made, "title": str(made["name"]).replace("_", " "), "facts": []} for made in objects]
 
 
 def ended_at(run: RunRecord | None) -> float | None:

@@ -21,10 +21,11 @@ from checks.scorers.label import Label
 from checks.types import ErrorKind, Example, Measurement, Response, ResponseError, Served, Verdict
 from service import history
 from service.alerting import AlertPolicy, AlertState, Outcome, transitions
+from service.errors import UserError
 from service.evidence import broken
 from service.facts import TargetFacts
 from service.message import Evidence, body, outbox
-from service.records import Golden, NewRun, Requests, RunKind
+from service.records import BaselineRecord, Golden, NewRun, Requests, RunKind
 from service.scoring import score_run
 from service.store import Store
 
@@ -144,6 +145,7 @@ class Daemon:
     reloaded: bool | None = True
     asked: list[tuple[str, RunKind]] = field(default_factory=list)
     busy: bool = False
+    accepted: list[tuple[str, str]] = field(default_factory=list)
 
     def now(self) -> float:
         return self.at
@@ -156,6 +158,12 @@ class Daemon:
 
     def reload_successful(self) -> bool | None:
         return self.reloaded
+
+    def accept_baseline(self, target: str, reason: str, /) -> BaselineRecord:
+        self.accepted.append((target, reason))
+        if target == "never-ran":
+            raise UserError("never-ran never ran, so there is nothing to accept", "goldwatch run never-ran")
+        return BaselineRecord(7, target, self.at, reason, 99)
 
     async def request_run(self, target: str, kind: RunKind, /) -> bool:
         self.asked.append((target, kind))

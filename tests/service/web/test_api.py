@@ -246,3 +246,50 @@ def test_a_huge_body_is_refused(fleet: Any, browse: Any, daemon: Any) -> None:
     for content in (b"x" * (MOST_BODY_BYTES + 1), chunks()):
         assert browse().post("/api/v1/targets/quiet/marks", content=content).status_code == 413
     assert daemon.asked == []
+
+
+def test_an_answer_that_is_known_is_not_sent_again(fleet: Any, store: Any, browse: Any) -> None:
+    """The API's answers have an ETag; who names it gets 304 without a body until the answer changes."""
+    path = "/api/v1/targets/quiet/marks"
+    first = browse().get(path)
+    tag = first.headers["etag"]
+    for named in (tag, f'W/{tag}, "other"', "*"):
+        again = browse().get(path, headers={"if-none-match": named})
+        assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", tag)
+    assert "private" in first.headers["cache-control"]
+    browse().post(path, json={"version": "2"})
+    later = browse().get(path, headers={"if-none-match": tag})
+    assert (later.status_code, later.json()["marks"][0]["version"]) == (200, "2")
+
+
+def test_a_baseline_is_accepted_with_a_reason(fleet: Any, browse: Any, daemon: Any) -> None:
+    """A reason is needed; what never ran cannot be accepted, and is told what to do."""
+    path = "/api/v1/targets/quiet/baselines"
+    assert browse().post(path, json={"reason": "  "}).status_code == 422
+    assert browse().post(path, json={}).status_code == 422
+    answer = browse().post(path, json={"reason": "adapter v3"})
+    assert (answer.status_code, answer.json()["reason"]) == (201, "adapter v3")
+    assert daemon.accepted == [("quiet", "adapter v3")]
+    refused = browse().post("/api/v1/targets/never-ran/baselines", json={"reason": "x"})
+    assert refused.status_code == 409
+    assert "goldwatch run never-ran" in refused.json()["detail"]
+
+
+def test_alerts_are_acknowledged_and_silenced(fleet: Any, store: Any, browse: Any, daemon: Any) -> None:
+    """By whom and why is kept; an alert that has resolved, or a silence that is over, is 409 or 404."""
+    path = f"/api/v1/alerts/{store.alerts('ticket-router')[0].id}"
+    got = browse().post(f"{path}/acknowledge", json={"by": "Ada"}).json()
+    assert got["acknowledgement"] == {"by": "Ada", "at": daemon.at, "reason": None}
+    made = browse().post(f"{path}/silence", json={"by": "Ada", "reason": "rollback", "for_s": 600})
+    assert made.status_code == 201
+    listed = browse().get("/api/v1/targets/ticket-router/silences").json()["silences"]
+    assert [(s["id"], s["active"], s["until"]) for s in listed] == [
+        (made.json()["id"], True, daemon.at + 600)
+    ]
+    lift = f"/api/v1/silences/{made.json()['id']}/lift"
+    assert browse().post(lift).status_code == 204
+    assert browse().post(lift).status_code == 404
+    assert (
+        browse().post(f"{path}/silence", json={"by": "Ada", "reason": "r", "for_s": 1e9}).status_code == 422
+    )
+    assert browse().post("/api/v1/alerts/none/acknowledge", json={"by": "Ada"}).status_code == 404
