@@ -284,7 +284,7 @@ def _advance(
     return replace(
         stream,
         onset_run=int(runs[-back]) if back <= len(runs) else None,
-        size=size.begin(np.array([moved if shown.rises else -moved]), back, least),
+        size=size.begin(np.array([moved]), back, least),
     ), shown
 
 
@@ -306,7 +306,8 @@ def _effect(subject: Subject, stream: Stream, seen: _Row, shown: two_sided.Seen)
     before, pairs = _pairs(subject, stream, seen, shown)
     if not pairs.any():
         return np.array([np.nan])
-    return np.array([float((seen.row[_block(subject, shown)] - before)[pairs].mean())])
+    moved = float((seen.row[_block(subject, shown)] - before)[pairs].mean())
+    return np.array([moved if shown.rises else -moved])
 
 
 def _finding(subject: Subject, stream: Stream, seen: _Row, shown: two_sided.Seen) -> Finding | None:

@@ -18,8 +18,6 @@ from checks.inference.paired import paired_interval
 from checks.types import ALL, BoolArray, Finding, FloatArray, Measurement, Subject, Verdict
 
 REMEMBERED = 4 * group.REMEMBERED
-TELLING = 0.05
-"""Evidence relative to the threshold from which a slice has some of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,10 +199,10 @@ def _advance(
     if down.page is None:
         watched = replace(watched, onset_run=None, size=None)
     elif began or watched.size is None:
-        watched = _begun(subject, watched, down.page, row, trace.parts[0])
+        watched = _begun(subject, watched, down.page, row)
     else:
-        effects = _effects(subject, watched, row, trace.parts[0])
-        watched = replace(watched, size=size.step(watched.size, effects, subject.smallest_effect))
+        effect, spread = _effects(subject, watched, down.page, row)
+        watched = replace(watched, size=size.step(watched.size, effect, subject.smallest_effect, spread))
     return watched, bool(trace.capped[0]), trace.parts[0]
 
 
@@ -213,32 +211,37 @@ def _joining(fitted: reference.Reference | None, answered: BoolArray) -> BoolArr
     return np.zeros_like(answered) if fitted is None else answered & ~fitted.known
 
 
-def _begun(
-    subject: Subject, watched: Watched, page: group.Page, row: FloatArray, parts: FloatArray
-) -> Watched:
+def _begun(subject: Subject, watched: Watched, page: group.Page, row: FloatArray) -> Watched:
     """A drop begins to stand: the id of its first bad run, and how large it has been since."""
     back = watched.down.seen - page.onset
     plan = plan_for(subject, 0)
-    moved = np.nan_to_num(_effects(subject, watched, row, parts))
-    moved[plan.names.index(page.stream)] = -size.of_page(plan, watched.down, page)
+    effect, spread = _effects(subject, watched, page, row)
+    moved = np.nan_to_num(effect)
+    moved[plan.names.index(page.stream)] = size.of_page(plan, watched.down, page)
     return replace(
         watched,
         onset_run=int(watched.runs[-back]) if back <= len(watched.runs) else None,
-        size=size.begin(moved, back, subject.smallest_effect),
+        size=size.begin(moved, back, subject.smallest_effect, spread),
     )
 
 
-def _effects(subject: Subject, watched: Watched, row: FloatArray, parts: FloatArray) -> FloatArray:
-    """What the run lost [streams] of the whole and of every slice that has evidence of its own; NaN elsewhere."""
-    plan = plan_for(subject, 0)
-    lead = watched.down.page.stream if watched.down.page is not None else ALL
+def _effects(
+    subject: Subject, watched: Watched, page: group.Page, row: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """What the run lost [streams] of the whole and of every slice, NaN where it does not tell, and its spread.
+
+    The whole and the slice that paged are sure already: their spread is 0.
+    """
+    plan, fitted = plan_for(subject, 0), watched.down.fitted
+    assert fitted is not None  # noqa: S101  # a page stands on a fitted reference
     change = row - watched.before
     out = np.full(plan.streams, np.nan)
-    for at, name in enumerate(plan.names):
+    for at in range(plan.streams):
         known = change[plan.masks[at] & ~np.isnan(change)]
-        if len(known) and (name in (ALL, lead) or parts[at] >= TELLING):
-            out[at] = min(float(known.mean()), 0.0)
-    return out
+        if len(known):
+            out[at] = -float(known.mean())
+    sure = [name in (ALL, page.stream) for name in plan.names]
+    return out, np.where(sure, 0.0, fitted.unit / plan.masks.sum(axis=1))
 
 
 def _findings(
@@ -299,7 +302,7 @@ def _finding(
         leads = page.stream == name
         falls = high < 0.0 and (
             name == ALL
-            or evidence >= TELLING
+            or evidence >= 0.05
             or effect <= -size.of_page(plan_for(subject, 0), watched.down, page) / 2
         )
         if leads or falls:
