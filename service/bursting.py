@@ -14,7 +14,6 @@ from service.bursts import (
     UNLIMITED,
     Baselining,
     Decision,
-    asks,
     close_runs,
     next_burst,
     room_for,
@@ -37,16 +36,15 @@ def burst_for(store: Store, target: Target, now: float) -> Decision:
     runs = [r for r in store.runs(target.name, limit=_RECENT) if r.kind is not RunKind.IMPORTED]
     baseline = _baselining(store, target)
     last = runs[0] if runs else None
-    rising = last is not None and baseline is None and asks(last)
-    close = closeness_of(store, target, last) if rising and last is not None else _UNTESTED
-    room = _room(store, target, now) if rising or baseline is not None else UNLIMITED
-    return next_burst(target.bursts, target.schedule, runs, baseline, close, room=room, now=now)
+    close = _UNTESTED if last is None or baseline is not None else closeness_of(store, last)
+    return next_burst(
+        target.bursts, target.schedule, runs, baseline, close, room=_room(store, target, now), now=now
+    )
 
 
-def closeness_of(store: Store, target: Target, last: RunRecord) -> Closeness:
+def closeness_of(store: Store, last: RunRecord) -> Closeness:
     """What the target's runs in the segment of ``last`` say of runs minutes apart."""
-    runs = store.runs(target.name, limit=LOOK_BACK)
-    return close_runs([r for r in runs if r.segment == last.segment and r.kind is not RunKind.IMPORTED])
+    return close_runs(store.repeated_runs(last.target, last.segment, limit=LOOK_BACK))
 
 
 _UNTESTED = Closeness(Dependence.UNKNOWN, 0)

@@ -1,13 +1,14 @@
 """Should a target be replayed again within minutes? Pure: from its stored runs, its schedule and the time.
 
-Two reasons ask for a burst, a replay between the ticks of the schedule:
+Three reasons ask for a burst, a replay between the ticks of the schedule:
 
 - **Rising evidence.** Evidence of 1/20 or more, or one bad run, asks whether something broke: replays answer
   within the hour. The clock counts hours, not runs, so the false-alarm budget holds however many there are, as
   long as the noise of runs minutes apart is independent. That is tested on the target's own runs
-  (``checks/inference/bursts.py``): where runs repeat each other there are no bursts; until it is known there
-  are at most three an hour, which are too few to page on one bad hour that they all share, and make the pairs
-  that the test needs.
+  (``checks/inference/bursts.py``): until it is known, or where runs repeat each other, there are none. Even one
+  an hour would double the false pages of an endpoint whose hours differ.
+- **The test itself.** Until it has an answer one scheduled run in four hours is followed by a burst, at most
+  200 times.
 - **A baseline that is being collected.** Each scheduled run is followed by one burst, so that it is complete in
   half the time. Half of its runs still come from different ticks: a baseline of one hour would not know how
   hours differ.
@@ -38,11 +39,11 @@ if TYPE_CHECKING:
 RISING = 0.05
 """Evidence that asks for bursts."""
 
-UNTESTED_PER_HOUR = 3
-"""Bursts an hour until runs minutes apart are known to be independent."""
+TEST_EVERY_S, MOST_PAIRS = 4 * 3600.0, 200
+"""How often a run is repeated to test the independence, and how many pairs are made at most."""
 
-LOOK_BACK = 1000
-"""Runs that the independence is tested on."""
+LOOK_BACK = 300
+"""Bursts that the independence is tested on, with the runs before them."""
 
 UNLIMITED = 1_000_000
 _AT_REST = 4.0
@@ -127,7 +128,9 @@ def next_burst(
         return Decision(None, "the schedule is as quick as bursts would be")
     if not last.measured:
         return Decision(None, "the last run could not be measured")
-    wanted = _wanted(rule, last, baseline, close, rising_at(interval_s, last.period_h, last.share))
+    recent = [run.started_at for run in runs if run.kind is RunKind.BURST]
+    rising = rising_at(interval_s, last.period_h, last.share)
+    wanted = _wanted(rule, last, baseline, close, rising, recent[0] if recent else None)
     if wanted.at is None:
         return wanted
     if room < 1:
@@ -135,19 +138,20 @@ def next_burst(
     at = max(
         wanted.at, 2 * last.finished_at - last.started_at
     )  # the endpoint rests for as long as a run takes
-    allowed = rule.per_hour
-    if close.dependence is Dependence.UNKNOWN:
-        allowed = min(allowed, UNTESTED_PER_HOUR)
-    recent = [run.started_at for run in runs if run.kind is RunKind.BURST]
-    if len(recent) >= allowed:
-        at = max(at, recent[allowed - 1] + _HOUR_S)
+    if len(recent) >= rule.per_hour:
+        at = max(at, recent[rule.per_hour - 1] + _HOUR_S)
     if tick is not None and tick - max(at, now) < rule.every_s / 2:
         return Decision(None, "the next scheduled run comes as soon")
     return Decision(at, wanted.reason)
 
 
 def _wanted(
-    rule: Bursts, last: RunRecord, baseline: Baselining | None, close: Closeness, rising: float
+    rule: Bursts,
+    last: RunRecord,
+    baseline: Baselining | None,
+    close: Closeness,
+    rising: float,
+    last_burst_at: float | None,
 ) -> Decision:
     soon = last.started_at + rule.every_s
     if baseline is not None:
@@ -164,8 +168,12 @@ def _wanted(
         last.verdict is Verdict.SUSPECT
     )  # one run at its cap: it alone lifts the evidence to a few percent
     if evidence < rising and not suspect:
+        untested = close.dependence is Dependence.UNKNOWN and close.pairs < MOST_PAIRS
+        rested = last_burst_at is None or last.started_at - last_burst_at >= TEST_EVERY_S - rule.every_s
+        if untested and rested and last.kind is RunKind.SCHEDULED:
+            return Decision(soon, close.words)
         return Decision(None, f"evidence {evidence:.2f} is below {rising:.2f}")
-    if close.dependence is Dependence.DEPENDENT:
+    if close.dependence is not Dependence.INDEPENDENT:
         return Decision(None, close.words)
     return Decision(soon, f"evidence {evidence:.2f}; {close.words}")
 
@@ -178,24 +186,14 @@ def asks(run: RunRecord) -> bool:
 def close_runs(runs: Sequence[RunRecord]) -> Closeness:
     """What a target's own runs say of runs minutes apart: the least favourable of its scorers.
 
-    Left out: runs that could not be measured, those of a regression from its onset on, and those at the end
-    whose evidence is up, since a drop that is not known yet looks like dependence.
+    A pair is a burst and the run before it, where that was measured, no regression stood and it raised no
+    suspicion.
 
     Args:
-        runs: finished runs of one segment, newest first.
+        runs: finished runs of one segment, newest first: bursts and the runs before them.
     """
     told = [run for run in reversed(runs) if run.state is RunState.DONE]
-    if not told:
-        return Closeness(Dependence.UNKNOWN, 0)
-    usable = [bool(run.measured) and run.verdict is not Verdict.REGRESSED for run in told]
-    for run in told:
-        onset = min((f.onset_run for f in run.findings if f.onset_run is not None), default=None)
-        if run.verdict is Verdict.REGRESSED and onset is not None:
-            usable = [u and not onset <= r.id <= run.id for u, r in zip(usable, told, strict=True)]
-    for i in range(len(told) - 1, -1, -1):
-        if not asks(told[i]):
-            break
-        usable[i] = False
+    calm = np.array([run.verdict is not Verdict.REGRESSED and not asks(run) for run in told], dtype=bool)
     at_h = np.array([run.started_at / _HOUR_S for run in told])
     found = []
     for scorer in dict.fromkeys(s.scorer for run in told for s in run.summaries):
@@ -203,8 +201,8 @@ def close_runs(runs: Sequence[RunRecord]) -> Closeness:
             next((s.mean for s in run.summaries if s.scorer == scorer and s.slice == ALL), None)
             for run in told
         ]
-        values = [m if u and m is not None else np.nan for m, u in zip(means, usable, strict=True)]
-        found.append(closeness(np.array(values, dtype=float), at_h))
+        values = [m if run.measured and m is not None else np.nan for m, run in zip(means, told, strict=True)]
+        found.append(closeness(np.array(values, dtype=float), at_h, calm))
     order = (Dependence.DEPENDENT, Dependence.UNKNOWN, Dependence.INDEPENDENT)
     return min(found, key=lambda c: order.index(c.dependence), default=Closeness(Dependence.UNKNOWN, 0))
 

@@ -7,16 +7,16 @@ apart::
     b = sum y_t y_(t+1) / sum y_t^2           the share of a deviation that is still there minutes later
     se(b) = sqrt(sum y_t^2 r_t^2) / sum y_t^2,   r_t = (y_(t+1) - b y_t) / (1 - y_t^2 / sum y^2)
 
-the slope of a regression through 0 with a standard error that needs no constant variance (HC3). It is a slope
-and not a correlation because bursts follow low runs: choosing the earlier run of a pair by what it showed
-leaves the slope as it is and bends the correlation.
+the slope of a regression through 0 with a standard error that needs no constant variance (HC3). A pair counts only
+where the earlier run raised no suspicion, whatever the later one showed: what a suspicion leads to is chosen by its
+outcome, and pages would take the agreeing pairs away.
 
 What it guards: m replays whose noise has the correlation b say as much as ``m / (1 + (m - 1) b)`` independent
 ones. Twelve an hour at b = .25 say as much as three; at b = .9 as much as one, and their agreement would page.
 
 ``DEPENDENT``: b lies above .1 and its lower 99.5% limit above 0, from 8 pairs on; it is asked again and again,
 hence the wide limit. ``INDEPENDENT``: the upper 95% limit is below .25, from 20 pairs on; some 60 are usual.
-Otherwise ``UNKNOWN``: the caller allows a few bursts, which make the pairs.
+Otherwise ``UNKNOWN``: the caller makes more pairs.
 
 When not to use it: over runs of a regression (a standing drop looks like dependence), and for latency, whose
 load lasts.
@@ -40,7 +40,7 @@ from enum import StrEnum
 
 import numpy as np
 
-from checks.types import FloatArray
+from checks.types import BoolArray, FloatArray
 
 CLOSE_H = 0.25
 """Runs at most so many hours apart are close."""
@@ -83,12 +83,15 @@ class Closeness:
         return f"runs minutes apart are independent: {share} ({self.pairs} pairs)"
 
 
-def closeness(values: FloatArray, at_h: FloatArray, *, close_h: float = CLOSE_H) -> Closeness:
+def closeness(
+    values: FloatArray, at_h: FloatArray, calm: BoolArray | None = None, *, close_h: float = CLOSE_H
+) -> Closeness:
     """Test whether runs minutes apart are independent.
 
     Args:
         values: float [runs], a run's mean score, oldest first; NaN breaks pairs.
         at_h: float [runs], when each started, hours.
+        calm: bool [runs], those that raised no suspicion and may be the earlier of a pair; None: all.
         close_h: how far apart a pair may lie, hours.
     """
     known = ~np.isnan(values)
@@ -97,7 +100,8 @@ def closeness(values: FloatArray, at_h: FloatArray, *, close_h: float = CLOSE_H)
     if not apart.any():
         return Closeness(Dependence.UNKNOWN, 0)
     y = values - float(values[apart].mean())
-    close = known[:-1] & known[1:] & (np.diff(at_h) <= close_h)
+    first = known if calm is None else known & calm
+    close = first[:-1] & known[1:] & (np.diff(at_h) <= close_h)
     before, after = y[:-1][close], y[1:][close]
     pairs, spread = len(before), float((before**2).sum())
     if pairs < 2 or spread <= 0.0:

@@ -17,6 +17,7 @@ from service.records import NewRun, Requests, RunKind, RunRecord, RunState
 from service.store import packing, values
 from service.store.golden import GoldenSets
 from service.store.tables import BASE_ANSWERS, GOLDEN, JUDGEMENT, LEASE, RESPONSE, RUN
+from service.store.texts import chunks
 
 
 class Runs(GoldenSets):
@@ -123,6 +124,28 @@ class Runs(GoldenSets):
         query = query.order_by(RUN.c.id.desc() if newest_first else RUN.c.id).limit(limit)
         with self._read() as connection:
             return [record(row) for row in connection.execute(query)]
+
+    def repeated_runs(self, target: str, segment: str, *, limit: int) -> list[RunRecord]:
+        """The newest ``limit`` bursts of a segment and the run before each, newest first."""
+        mine = (RUN.c.target == target, RUN.c.segment == segment)
+        bursts = select(RUN.c.id).where(*mine, RUN.c.kind == RunKind.BURST.value)
+        with self._read() as connection:
+            ids = connection.scalars(bursts.order_by(RUN.c.id.desc()).limit(limit)).all()
+            known = set(ids)
+            for part in chunks(ids):
+                other = RUN.alias()
+                before = (
+                    select(func.max(other.c.id))
+                    .where(other.c.target == target, other.c.segment == segment, other.c.id < RUN.c.id)
+                    .scalar_subquery()
+                )
+                known.update(i for i in connection.scalars(select(before).where(RUN.c.id.in_(part))) if i)
+            found = [
+                record(row)
+                for part in chunks(sorted(known))
+                for row in connection.execute(_runs().where(RUN.c.id.in_(part)))
+            ]
+        return sorted(found, key=lambda run: -run.id)
 
     def last_run(self, target: str, *, state: RunState | None = None) -> RunRecord | None:
         """The newest run of a target, imported ones apart; in a given state if one is named."""

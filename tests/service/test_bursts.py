@@ -9,7 +9,7 @@ import pytest
 
 from checks.inference.bursts import Closeness, Dependence
 from checks.types import Finding, ScoreSummary, Verdict
-from service.bursts import UNTESTED_PER_HOUR, Baselining, close_runs, next_burst, rising_at, room_for
+from service.bursts import MOST_PAIRS, Baselining, close_runs, next_burst, rising_at, room_for
 from service.config.models import Bursts, Limits, Schedule
 from service.cost import Cost
 from service.records import Requests, RunKind, RunRecord, RunState
@@ -80,17 +80,28 @@ def test_a_smaller_cap_holds_over_any_hour() -> None:
     assert ask(*bursts, run(), rule=Bursts(per_hour=2), schedule=Schedule(every="1d")).at == T0 + 300 + 3600
 
 
-def test_until_the_independence_is_known_there_are_few() -> None:
-    """An untested target gets three bursts an hour, a dependent one none, and the reason says why."""
-    bursts = [run(T0 + 300 * i, kind=RunKind.BURST) for i in range(UNTESTED_PER_HOUR, 0, -1)]
-    assert ask(*bursts[1:], run(), close=UNTESTED).at is not None
-    waits = ask(*bursts, run(), close=UNTESTED, schedule=Schedule(every="1d"))
-    assert waits.at == T0 + 300 + 3600
+def test_until_the_independence_is_known_there_are_none() -> None:
+    """An untested or dependent target gets no bursts on rising evidence, and the reason says why."""
+    assert ask(run(), close=UNTESTED).at is None
+    assert "not known yet (3 pairs)" in ask(run(), close=UNTESTED).reason
     refused = ask(run(), close=REPEATING)
     assert refused.at is None
     assert refused.reason == (
         "runs minutes apart repeat each other: 90% of a run's deviation is still there minutes later (20 pairs)"
     )
+
+
+def test_the_independence_is_tested_on_calm_runs_every_four_hours() -> None:
+    """A scheduled run without a suspicion is repeated once in four hours until the test has its answer."""
+    calm = run(T0 + 3600 * 4, evidence=0.01)
+    before = run(T0 + 300, 0.01, kind=RunKind.BURST)
+    assert ask(calm, close=UNTESTED).at == calm.started_at + 300
+    assert ask(calm, before, close=UNTESTED).at is None
+    assert ask(replace(calm, started_at=T0 + 3600 * 5, finished_at=T0 + 18_010), before, close=UNTESTED).at
+    assert ask(replace(calm, kind=RunKind.BURST), close=UNTESTED).at is None
+    assert ask(calm, close=FREE).at is None
+    assert ask(calm, close=REPEATING).at is None
+    assert ask(calm, close=Closeness(Dependence.UNKNOWN, MOST_PAIRS)).at is None
 
 
 @pytest.mark.parametrize(
@@ -172,14 +183,11 @@ def test_the_targets_own_runs_tell_whether_they_repeat_each_other() -> None:
 
 
 def test_a_drop_is_not_taken_for_dependence() -> None:
-    """Neither a drop that is rising now nor one that was paged makes runs look dependent."""
+    """What a suspicion led to, and runs under a page, are no pairs."""
     healthy = history(0.0)
     end = healthy[0].started_at
     low = (ScoreSummary("label", "all", 0.6, 9, 0),)
     rising = [run(end + 300 * i, 0.4, kind=RunKind.BURST, summaries=low) for i in range(30, 0, -1)]
     assert close_runs(rising + healthy).dependence is Dependence.INDEPENDENT
-    found = (Finding("quality", "label", "all", Verdict.REGRESSED, 1.2, onset_run=rising[-1].id),)
-    paged = run(end + 9600, verdict=Verdict.REGRESSED, findings=found, summaries=low)
-    after = run(end + 13_200, 0.0, summaries=(ScoreSummary("label", "all", 0.8, 9, 0),))
-    rising = [replace(r, findings=()) for r in rising]
-    assert close_runs([after, paged, *rising, *healthy]).dependence is Dependence.INDEPENDENT
+    paged = [replace(r, findings=(), verdict=Verdict.REGRESSED) for r in rising]
+    assert close_runs(paged + healthy).dependence is Dependence.INDEPENDENT
