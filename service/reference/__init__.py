@@ -17,6 +17,7 @@ PAGES = {
     "endpoints.md": ("endpoints", "How models are asked."),
     "notifiers.md": ("notifiers", "Whom alerts go to."),
     "checks.md": ("checks", "What is asked of a target's history."),
+    "causes.md": ("causes", "What may have changed when a run is bad."),
     "metrics.md": ("metrics", "What Prometheus sees."),
     "commands.md": ("commands", "What `goldwatch` does on the command line, and its exit codes."),
 }

@@ -78,11 +78,12 @@ class Scene:
     folder: Path
     endpoint: BreakableEndpoint
     now: float = BEGAN_AT
+    limits: str = "{}"
 
     def __post_init__(self) -> None:
         kind = "{kind: json_fields}" if self.endpoint.as_json else LABEL
         path = self.folder / "goldwatch.yaml"
-        path.write_text(CONFIG.format(url=self.endpoint.url, scorer=kind))
+        path.write_text(CONFIG.format(url=self.endpoint.url, scorer=kind, limits=self.limits))
         self.config = load(path)
         self.store = Store.open("sqlite:///goldwatch.db", base_dir=self.folder)
         self.shell = Shell(self.store, self.config, clock=lambda: self.now)
@@ -96,14 +97,12 @@ class Scene:
         self.now += HOUR_S
         return [finished.run for finished in runs]
 
-    async def until_paged(self) -> Diagnosis:
+    async def until_paged(self) -> Diagnosis | None:
         """Replay until a run is regressed; what is then thought to have changed."""
         for _ in range(MOST_BAD_RUNS):
             run = (await self.hour())[-1]
             if run.verdict is Verdict.REGRESSED:
-                found = self.store.diagnosis(run.id)
-                assert found is not None
-                return found
+                return self.store.diagnosis(run.id)
         raise AssertionError("never paged")
 
 
@@ -123,6 +122,7 @@ targets:
     golden: golden.jsonl
     concurrency: 8
     retries: 0
+    limits: {limits}
     baseline: {{runs: 3}}
     scorers: [{scorer}]
 notifiers:
