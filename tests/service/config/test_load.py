@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from checks.registry import kinds
 from service.config import Config, ConfigError, load, parse, schema
 from service.errors import UserError
+from service.segment import segment_key
 
 HERE = Path(__file__).parent
 SMALL = """
@@ -111,6 +112,20 @@ def test_the_false_alarm_budget_is_shared_equally() -> None:
     """Two targets take half of it each."""
     config = small(SMALL.partition("targets:\n")[2].replace("router", "other"))
     assert [target.share for target in config.targets] == [0.5, 0.5]
+
+
+def test_a_target_of_more_weight_has_more_of_the_budget() -> None:
+    """Weights 3 and 1 take three quarters and one quarter; the weight does not begin a new segment."""
+    other = SMALL.partition("targets:\n")[2].replace("router", "other")
+    config = small("    weight: 3\n" + other)
+    assert [target.share for target in config.targets] == [0.75, 0.25]
+    assert segment_key(config.targets[0], "d", None) == segment_key(small(other).targets[0], "d", None)
+
+
+def test_the_smallest_effect_is_none_unless_stated() -> None:
+    """It is a share of the score; two points are 0.02."""
+    assert small("").targets[0].smallest_effect is None
+    assert small("    smallest_effect: 0.02\n").targets[0].smallest_effect == 0.02
 
 
 def test_a_budget_of_several_pages_shortens_the_period() -> None:
