@@ -224,11 +224,15 @@ class _Past:
         return fit.state, np.round(drawn[0] * repeats)
 
     def counted(self, rng: np.random.Generator, rates: FloatArray, size: int) -> FloatArray:
-        """Y [size, streams] of nearly deterministic examples, whose surprises are Poisson."""
-        sure, repeats = self.setting.rates > 0.5, self.setting.repeats
+        """Y [size, streams] of nearly deterministic examples: surprises are Poisson but for the few on the fence."""
+        healthy, repeats = self.setting.rates, self.setting.repeats
+        fence = (healthy > 0.05) & (healthy < 0.95)
+        sure, never = ~fence & (healthy > 0.5), ~fence & (healthy <= 0.5)
         lost = self.masks[:, sure] @ (1.0 - rates[sure])
-        won = self.masks[:, ~sure] @ rates[~sure]
+        won = self.masks[:, never] @ rates[never]
         right = rng.poisson(won * repeats, (size, len(lost))) - rng.poisson(lost * repeats, (size, len(lost)))
+        drawn = rng.binomial(repeats, rates[fence], (size, int(fence.sum()))) - repeats * healthy[fence]
+        right = right + drawn @ self.masks[:, fence].T
         out: FloatArray = right / repeats / self.unit
         return out
 
