@@ -19,6 +19,9 @@ from checks.types import ALL, BoolArray, Finding, FloatArray, Measurement, Subje
 
 REMEMBERED = 4 * group.REMEMBERED
 
+BETTER = "better than the baseline; a fall back to it is not seen before the improvement is accepted (baseline accept)"
+"""Why a finding is improved, and what it does not watch."""
+
 
 @dataclass(frozen=True, slots=True)
 class Watched:
@@ -314,7 +317,7 @@ def _finding(
     elif capped and name == ALL:
         verdict, reason = Verdict.SUSPECT, "one bad run; a second must agree before anyone is paged"
     elif watched.up.page is not None and low > 0.0:
-        verdict, reason = Verdict.IMPROVED, "better than the baseline"
+        verdict, reason = Verdict.IMPROVED, BETTER
     return Finding(
         "quality",
         scorer,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from checks.types import Verdict
 from service.cli.render.run import Details, headline
 from service.evidence import broken, good_run
+from service.original import notes_of
 from service.report import run_object
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ def details_of(
         causes=diagnosis.sentences if diagnosis is not None else (),
         next_steps=[cause.next for cause in diagnosis.causes[:1]] if diagnosis is not None else (),
         diagnosis=diagnosis,
+        notes=notes_of(store, run),
     )
 
 

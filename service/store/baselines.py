@@ -11,7 +11,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, select, update
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import Connection, Row, func, select, update
 
 from checks.types import Verdict
 from service.records import BaselineRecord, ImportedRun, RunKind, RunState
@@ -113,13 +115,29 @@ class Baselines(Judging):
 
     def shared_examples(self, golden_digest: str, earlier_digest: str) -> int:
         """How many examples of a golden set an earlier one has with the same content."""
+        return int((self.places(golden_digest, earlier_digest) >= 0).sum())
+
+    def places(self, golden_digest: str, earlier_digest: str) -> NDArray[np.int64]:
+        """Where each example of a golden set stands in an earlier one; -1 where that has none of the same content."""
         with self._read() as connection:
-            at = lineage.places(
-                connection,
-                self._golden_id(connection, golden_digest),
-                self._golden_id(connection, earlier_digest),
-            )
-        return int((at >= 0).sum())
+            later = self._golden_id(connection, golden_digest)
+            return lineage.places(connection, later, self._golden_id(connection, earlier_digest))
+
+    def carried_version(self, target: str, segment: str) -> tuple[int, int] | None:
+        """Since which run, and with how many examples, a new version of a golden set carries on; None if none does."""
+        query = select(LINEAGE).where(LINEAGE.c.target == target, LINEAGE.c.segment == segment)
+        with self._read() as connection:
+            row = connection.execute(query).one_or_none()
+            if row is None:
+                return None
+            mine = (RUN.c.target == target, RUN.c.golden_id == row.golden_id, RUN.c.segment == segment)
+            first = connection.scalar(select(func.min(RUN.c.id)).where(*mine))
+            newest = select(RUN.c.golden_id).where(RUN.c.target == target, RUN.c.segment == row.parent)
+            earlier = connection.scalar(newest.order_by(RUN.c.id.desc()).limit(1))
+            if first is None or earlier is None or earlier == row.golden_id:
+                return None
+            shared = int((lineage.places(connection, row.golden_id, earlier) >= 0).sum())
+        return first, shared
 
     def pin_baseline(self, baseline_id: int, runs: Sequence[int]) -> None:
         """Fix the runs that a baseline is made of.

@@ -38,6 +38,8 @@ def render_explanation(run: Mapping[str, Any], details: Details, *, limit: int =
     parts: list[RenderableType] = [Text(about, style="dim"), render_run(run, details, limit=limit), Text()]
     if details.diagnosis is not None and details.diagnosis.looked_at:
         parts += [_causes(details.diagnosis), Text()]
+    if details.notes:
+        parts += [*(Text(safe(note, 300)) for note in details.notes), Text()]
     findings = run.get("findings") or ()
     if not findings:
         parts.append(Text(f"no findings: {_FALL_BACK.get(run['verdict'], 'none')}"))

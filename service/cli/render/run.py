@@ -36,6 +36,7 @@ class Details:
 
     ``broke`` and ``fixed`` count examples; ``broken`` may hold fewer than ``broke``. ``failures`` counts unanswered
     examples by reason. ``causes`` and ``next_steps`` are sentences; ``diagnosis`` holds the facts behind them.
+    ``notes`` say what the run's past was: the original baseline, an earlier version of the golden set.
     Times are seconds since 1970.
     """
 
@@ -53,6 +54,7 @@ class Details:
     next_steps: Sequence[str] = ()
     min_answered: float | None = None
     diagnosis: Diagnosis | None = None
+    notes: Sequence[str] = ()
 
 
 def render_run(

@@ -15,6 +15,7 @@ from service.acceptance import accept, start_of
 from service.conclude import subject_of
 from service.demo.model import GOLDEN
 from service.golden import check_lock, freeze
+from service.original import notes_of, versus_original
 from service.segment import segment_key
 
 
@@ -56,8 +57,14 @@ def test_an_accepted_change_is_the_new_healthy_from_its_onset(watch):
         assert [v for one in learning for v in verdicts(one)] == [Verdict.LEARNING] * 2
         pinned = bench.store.baseline(bench.target.name).runs
         assert pinned == tuple(r.run.id for r in [*bad, *learning[0], *learning[1]])
-        assert verdicts(await bench.hour()) == [Verdict.OK]
+        [settled] = await bench.hour()
+        assert settled.run.verdict is Verdict.OK
         assert await refolded(bench)
+        [original] = versus_original(bench.store, settled.run)
+        assert original.interval[1] < 0 > original.effect
+        assert original.first_run == 1
+        assert notes_of(bench.store, settled.run) == [original.words]
+        assert versus_original(bench.store, bench.store.run(5)) == []
         bench.endpoint.restore()
         last = [await bench.hour() for _ in range(4)][-1][-1]
         return next(f for f in last.run.findings if f.check == "quality" and f.slice == "all")
@@ -141,6 +148,9 @@ def test_a_new_version_carries_shared_examples_on(watch, own_golden):
         assert first.run.baseline_id == before.baseline_id
         quality = next(f for f in first.run.findings if f.check == "quality" and f.slice == "all")
         assert quality.effect is not None
+        assert notes_of(bench.store, first.run) == [
+            "version 2 of the golden set since run 7: 90 of 100 examples carried on"
+        ]
         assert await refolded(bench)
         assert await known(bench) == 90
         for _ in range(3):
