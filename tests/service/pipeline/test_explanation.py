@@ -9,6 +9,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from checks.types import Verdict
+from service.cli import run
 from service.cli.render.console import console
 from service.cli.render.streams import Streams
 from service.demo.endpoint import Fault, FaultKind
@@ -109,6 +110,23 @@ def test_the_drawing_is_one_valid_file_and_escapes(story) -> None:
         assert "<script" not in text
         assert "href" not in text
         assert "nan" not in text
+
+
+def test_the_command_prints_draws_and_answers_programs(watch, tmp_path, capsys) -> None:
+    """Words, plots, SVG and JSON in one go, from the first run on."""
+
+    async def begun():
+        async with watch() as bench:
+            for _ in range(2):
+                await bench.hour()
+
+    asyncio.run(begun())
+    config = str(tmp_path / "goldwatch.yaml")
+    assert run(["explain", "ticket-router", "-c", config, "--svg", str(tmp_path / "x.svg")]) == 0
+    assert "how it came about" in capsys.readouterr().out
+    assert (tmp_path / "x.svg").read_text("utf-8").startswith("<svg")
+    assert run(["explain", "ticket-router", "-c", config, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["explanation"]["judged_runs"] == 2
 
 
 def test_programs_get_all_of_it(story) -> None:
