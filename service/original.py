@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from checks.inference.bursts import Dependence
 from checks.inference.paired import paired_interval
+from service.bursting import closeness_of
 
 if TYPE_CHECKING:
     from checks.types import FloatArray
@@ -93,4 +95,8 @@ def notes_of(store: Store, run: RunRecord) -> list[str]:
         notes.append(
             f"{version} since run {carried[0]}: {carried[1]} of {run.golden_examples} examples carried on"
         )
+    close = closeness_of(store, run)
+    if close.pairs:
+        brings = close.dependence is Dependence.INDEPENDENT
+        notes.append(f"{close.words}: rising evidence brings {'bursts' if brings else 'no bursts'}")
     return notes

@@ -94,7 +94,7 @@ def test_until_the_independence_is_known_there_are_none() -> None:
 def test_the_independence_is_tested_on_calm_runs_every_four_hours() -> None:
     """A scheduled run without a suspicion is repeated once in four hours until the test has its answer."""
     calm = run(T0 + 3600 * 4, evidence=0.01)
-    before = run(T0 + 300, 0.01, kind=RunKind.BURST)
+    before = run(T0 + 3900, 0.01, kind=RunKind.BURST)
     assert ask(calm, close=UNTESTED).at == calm.started_at + 300
     assert ask(calm, before, close=UNTESTED).at is None
     assert ask(replace(calm, started_at=T0 + 3600 * 5, finished_at=T0 + 18_010), before, close=UNTESTED).at

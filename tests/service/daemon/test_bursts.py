@@ -13,6 +13,7 @@ from service.config import load
 from service.daemon.watch import Crew, Watch
 from service.demo.endpoint import DemoEndpoint, Fault, FaultKind
 from service.demo.model import GOLDEN
+from service.original import notes_of
 from service.pipeline import Shell
 from service.records import RunKind, RunRecord
 from service.store import Store
@@ -151,5 +152,8 @@ def test_a_calm_run_is_repeated_to_test_the_independence(tmp_path: Path) -> None
         assert [run.started_at - start for run in runs if run.kind is RunKind.BURST] == [300, 4 * 3600 + 300]
         assert len(hours.store.repeated_runs("router", runs[-1].segment, limit=9)) == 4
         assert closeness_of(hours.store, runs[-1]).pairs == 2
+        assert notes_of(hours.store, runs[-1]) == [
+            "whether runs minutes apart are independent is not known yet (2 pairs): rising evidence brings no bursts"
+        ]
 
     go(tmp_path, story)
