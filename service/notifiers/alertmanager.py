@@ -50,7 +50,7 @@ class Alertmanager(Notifier):
 
     kind: Literal["alertmanager"] = "alertmanager"
     resend_every_s: Annotated[
-        float, Field(ge=1, le=3600, description="How often a firing alert is sent again, in seconds.")
+        float, Field(ge=30, le=3600, description="How often a firing alert is sent again, in seconds.")
     ] = 60.0
     hold_s: Annotated[
         float,
