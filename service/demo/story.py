@@ -295,11 +295,11 @@ class Story:
         return next((d for d in accepted if d.verified and d.body.get("event") == "alert.firing"), None)
 
     async def _metric(self) -> str | None:
-        """The line of ``/metrics`` that says that the target regressed, as anybody would scrape it."""
+        """The line of ``/metrics`` that says that the target's scores regressed, as anybody would scrape it."""
         async with open_client(1) as client:
             answer = await client.get(f"{self.pages_url}/metrics")
         found = re.search(
-            rf'^goldwatch_regressed\{{[^}}\n]*target="{re.escape(self.target.name)}"[^}}\n]*\}} 1(?:\.0)?$',
+            rf'^goldwatch_regressed\{{check="quality",target="{re.escape(self.target.name)}"\}} 1(?:\.0)?$',
             answer.text,
             re.MULTILINE,
         )
