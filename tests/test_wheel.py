@@ -29,9 +29,10 @@ NEEDED = {
     "service/store/migrations/alembic.ini",
     "service/store/migrations/script.py.mako",
     "service/web/goldwatch.css",
+    "service/web/goldwatch.svg",
     "service/web/templates/target.html.j2",
 }
-KINDS = (".py", ".ini", ".mako", ".j2", ".css", ".jsonl", ".lock", ".gguf", ".typed", ".md")
+KINDS = (".py", ".ini", ".mako", ".j2", ".css", ".svg", ".jsonl", ".lock", ".gguf", ".typed", ".md")
 
 
 def done(*command: str | Path, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -165,9 +166,9 @@ def test_it_brings_its_demo_and_its_pages(installed: Path, elsewhere: Path) -> N
     code = (
         "from importlib.resources import files\n"
         "from service.golden import check_lock\n"
-        "from service.web.pages import Renderer\n"
+        "from service.web.render import Renderer\n"
         "golden = check_lock(files('service') / 'demo' / 'golden.jsonl')\n"
-        "environment = Renderer(None)._env\n"
+        "environment = Renderer(None, None)._env\n"
         "templates = environment.list_templates()\n"
         "print(len(golden.examples), *(environment.get_template(name).filename for name in templates))\n"
     )

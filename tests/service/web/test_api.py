@@ -7,6 +7,7 @@ from typing import Any
 import jsonschema
 import pytest
 
+from checks.causes import Cause, Diagnosis
 from checks.types import Verdict
 from service.alerting import AlertKind
 from service.records import RunKind
@@ -114,12 +115,14 @@ def test_hidden_texts_stay_hidden(fleet: Any, store: Any, browse: Any, daemon: A
     assert all(e[k] is None for e in got for k in ("expected", "before", "now", "reason"))
     for page in (
         f"/runs/{run}",
+        f"/runs/{run}/examples",
         f"/alerts/{alert.id}",
         "/targets/ticket-router",
         f"/api/v1/alerts/{alert.id}",
     ):
         text = browse().get(page).text
         assert "T-0003" in text or "/runs/" not in page
+        assert "Ticket number" not in text
         for secret in ("other", "billing", "shipping", "no_label", "Ticket number"):
             assert f">{secret}<" not in text
             assert f'"{secret}"' not in text
@@ -293,3 +296,30 @@ def test_alerts_are_acknowledged_and_silenced(fleet: Any, store: Any, browse: An
         browse().post(f"{path}/silence", json={"by": "Ada", "reason": "r", "for_s": 1e9}).status_code == 422
     )
     assert browse().post("/api/v1/alerts/none/acknowledge", json={"by": "Ada"}).status_code == 404
+
+
+def test_likely_causes_are_told_with_their_facts(fleet: Any, store: Any, browse: Any, daemon: Any) -> None:
+    """The newest diagnosis of the alert's runs, on its page and in the API; without texts, names only."""
+    alert = store.alerts("ticket-router")[0]
+    path = f"/api/v1/alerts/{alert.id}/causes"
+    assert browse().get(path).json()["causes"] == []
+    cause = Cause(
+        "label_swallowed", "bug swallowed login", 0.8, ("12 answers went over",), "read the examples"
+    )
+    store.put_diagnosis(alert.updated_run, Diagnosis((cause,), ("labels",), ("the base model",)))
+    got = browse().get(path).json()
+    assert got["causes"] == [
+        {"name": "label_swallowed", "title": "bug swallowed login", "likelihood": "likely",
+         "facts": ["12 answers went over"], "next": "read the examples"}
+    ]  # fmt: skip
+    assert (got["looked_at"], got["not_looked_at"]) == (["labels"], ["the base model"])
+    for page in (f"/alerts/{alert.id}", "/targets/ticket-router"):
+        text = browse().get(page).text
+        assert "Bug swallowed login" in text
+        assert "12 answers went over" in text
+    daemon.show_texts = False
+    assert browse().get(path).json()["causes"][0]["facts"] == []
+    for page in (f"/alerts/{alert.id}", "/targets/ticket-router", path):
+        assert "swallowed login" not in browse().get(page).text
+    store.put_diagnosis(alert.updated_run, Diagnosis((), ("labels",), ("the base model",)))
+    assert "No cause found. Looked at: labels." in browse().get(f"/alerts/{alert.id}").text
