@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from checks.base import SECONDS_PER_HOUR, Answer
-from checks.inference import counts, group, noise, reference, tails
+from checks.inference import group
 from checks.inference.paired import paired_interval
 from checks.types import ALL, Finding, FloatArray, Measurement, Subject, Verdict
 
@@ -49,12 +49,7 @@ class Latency:
     weight = 1.0
     state_types = (
         State,
-        group.State,
-        reference.Reference,
-        group.Page,
-        noise.Noise,
-        counts.Counts,
-        tails.Tails,
+        *group.STATE_TYPES,
     )
 
     def initial(self, subject: Subject) -> State:

@@ -24,7 +24,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from checks.base import SECONDS_PER_HOUR, Answer
-from checks.inference import categorical, counts, group, noise, reference, size, tails, two_sided
+from checks.inference import categorical, group, size, two_sided
 from checks.inference.paired import paired_interval
 from checks.scorers._texts import quote
 from checks.types import ALL, Finding, FloatArray, Measurement, Subject, Verdict
@@ -95,12 +95,7 @@ class OutputShift:
         two_sided.State,
         categorical.Vocabulary,
         size.Size,
-        group.State,
-        reference.Reference,
-        group.Page,
-        noise.Noise,
-        counts.Counts,
-        tails.Tails,
+        *group.STATE_TYPES,
     )
 
     def initial(self, subject: Subject) -> State:

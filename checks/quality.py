@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from checks.base import SECONDS_PER_HOUR, Answer, mean
-from checks.inference import counts, group, noise, reference, size, tails
+from checks.inference import group, reference, size
 from checks.inference.paired import paired_interval
 from checks.types import ALL, BoolArray, Finding, FloatArray, Measurement, Subject, Verdict
 
@@ -72,12 +72,7 @@ class Quality:
         State,
         Watched,
         size.Size,
-        group.State,
-        reference.Reference,
-        group.Page,
-        noise.Noise,
-        counts.Counts,
-        tails.Tails,
+        *group.STATE_TYPES,
     )
 
     def initial(self, subject: Subject) -> State:

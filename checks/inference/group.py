@@ -23,17 +23,28 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from checks.inference import clock, conformal, counts, noise, onset, reference, resolve, tails
+from checks.inference import calibration, clock, conformal, counts, noise, onset, reference, resolve, tails
 from checks.inference.streams import REMEMBERED, Page, Plan, State, Trace, initial
 from checks.types import BoolArray, FloatArray
 
-__all__ = ["CHUNK", "REMEMBERED", "Page", "Plan", "State", "Trace", "advance", "initial"]
+__all__ = ["CHUNK", "REMEMBERED", "STATE_TYPES", "Page", "Plan", "State", "Trace", "advance", "initial"]
 
 WARM, REST, HELD = 0.05, 10.0, 0.99
 """After a run that was not at its cap, and from evidence below WARM or below REST times the time between runs (what
 time alone brings on a sparse schedule), one bad run may lift the evidence to HELD at most: two runs must agree."""
 
 CHUNK = 512
+
+STATE_TYPES = (
+    State,
+    Page,
+    reference.Reference,
+    noise.Noise,
+    counts.Counts,
+    tails.Tails,
+    calibration.Record,
+)
+"""What a state of a group is made of, for checks that keep one."""
 
 
 def advance(
@@ -217,6 +228,7 @@ class _Now:
     counts: counts.Counts | None
     held: FloatArray
     tails: tails.Tails
+    record: calibration.Record
     hot: bool
     page: Page | None
     log_e: _Past
@@ -235,6 +247,7 @@ class _Now:
             state.counts,
             state.held,
             state.tails,
+            state.record,
             state.hot,
             state.page,
             _Past(state.past_log_e, plan.remembered),
@@ -253,6 +266,7 @@ class _Now:
             counts=self.counts,
             held=self.held,
             tails=self.tails,
+            record=self.record,
             hot=self.hot,
             page=self.page,
             past_log_e=self.log_e.array(),
@@ -359,13 +373,14 @@ def _one(
         return prediction, False, _parts(plan, weights * now.evidence / threshold_h)
     mixed = _mixed(plan, weights, log_e)
     bounded = log_e - _per_bet(plan, tails.excess(now.tails, mixed))
-    grown, capped = clock.step(now.evidence, bounded, weights, dt_h=dt_h, threshold_h=threshold_h)
+    fair = bounded - calibration.excess(now.record)
+    grown, capped = clock.step(now.evidence, fair, weights, dt_h=dt_h, threshold_h=threshold_h)
     warm = max(WARM * threshold_h, REST * clock.counted(dt_h, threshold_h))
     alone = capped and not now.hot and float(weights @ now.evidence) < warm
     if alone:
         grown = grown * min(1.0, HELD * threshold_h / float(weights @ grown))
     now.evidence, now.hot = grown, capped
-    now.log_e.add(bounded)
+    now.log_e.add(fair)
     now.dt.add(np.float64(dt_h))
     now.shift.add(shift)
     parts = _parts(plan, weights * grown / threshold_h)
@@ -373,6 +388,7 @@ def _one(
         now.page, now.held = _page(plan, now, weights, parts), now.held[:0]
     elif learn:
         now.tails = tails.learn(now.tails, mixed, seen=np.append(~blind, True))
+        now.record = calibration.learn(now.record, bounded)
     return prediction, capped, parts
 
 

@@ -39,7 +39,7 @@ SHARE = 1e-4
 EWMA_KEEP = 0.75
 WINSOR = 4.0
 THETAS = np.array([0.25, 0.5, 1.0, 2.0, 4.0])
-THETA_WEIGHTS = np.array([0.1, 0.3, 0.3, 0.2, 0.1])
+THETA_WEIGHTS = np.array([0.05, 0.45, 0.35, 0.1, 0.05])
 
 _LAG, _CYCLE = slice(1, 3), slice(3, 7)
 _PRIOR_SS, _PRIOR_DF = 4.0, 3.0

@@ -12,7 +12,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from checks.inference import counts, noise, reference, tails
+from checks.inference import calibration, counts, noise, reference, tails
 from checks.types import BoolArray, FloatArray
 
 Float32Array: TypeAlias = NDArray[np.float32]
@@ -102,6 +102,7 @@ class State:
     pool: FloatArray
     held: FloatArray
     tails: tails.Tails
+    record: calibration.Record
     hot: bool = False
     fitted: reference.Reference | None = None
     noise: noise.Noise | None = None
@@ -150,4 +151,5 @@ def initial(plan: Plan) -> State:
         pool=np.zeros((plan.streams, 0)),
         held=np.zeros((0, 2, counts.STRATA)),
         tails=tails.initial(plan.streams + 1),
+        record=calibration.initial(bets),
     )
