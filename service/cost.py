@@ -9,8 +9,8 @@ run they are estimated, on the high side:
 * output: the parameter that bounds it (``max_tokens``, ``max_completion_tokens``, ``max_output_tokens``,
   ``max_new_tokens``), else 256 tokens per answer.
 
-Confirmation replays and bursts come on top: a bad run is replayed up to two times, rising evidence brings replays every few
-minutes, on a healthy target some percent of the runs. A month is 365.25 / 12 days.
+Confirmation replays and bursts come on top: a bad run is replayed up to two times, rising evidence brings replays
+every few minutes, on a healthy target some percent of the runs. A month is 365.25 / 12 days.
 """
 
 from __future__ import annotations

@@ -63,7 +63,9 @@ class DemoFacts:
 
     def accept_baseline(self, _target: str, _reason: str, /) -> BaselineRecord:
         """Refuse: the story is about the one baseline that it began with."""
-        raise UserError("the demo keeps the baseline that it began with", "watch a model of your own: goldwatch init")
+        raise UserError(
+            "the demo keeps the baseline that it began with", "watch a model of your own: goldwatch init"
+        )
 
     async def request_run(self, _target: str, _kind: RunKind, /) -> bool:
         """Replay once more, if the story has been told and no replay is under way."""
