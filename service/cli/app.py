@@ -25,7 +25,7 @@ COMMANDS = {
     "demo": "Watch a small fine-tuned model break, here and now: no key, no network, no configuration.",
     "init": "Write a commented goldwatch.yaml and a starter golden set.",
     "import": "Bring a data set that you already have into golden form.",
-    "lint": "Find duplicates, leaks and thin slices in a golden set.",
+    "lint": "Find duplicates, leaks and thin slices in a golden set, and how small a drop it would find.",
     "freeze": "Freeze a golden set: write its lock, so that any later edit is noticed.",
     "doctor": "Check configuration, secrets, endpoints, store and notifiers before the first run.",
     "run": "Replay golden sets once and judge them, now.",
