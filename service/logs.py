@@ -61,9 +61,17 @@ class Redactor:
         >>> Redactor(["hunter22"]).clean("pass hunter22 or Bearer abcdefgh12345")
         'pass *** or Bearer ***'
         """
+        return _CREDENTIAL.sub(_hide, self.without_secrets(text))
+
+    def without_secrets(self, text: str) -> str:
+        """The text without the configured secrets; what only looks like a credential stays.
+
+        >>> Redactor(["hunter22"]).without_secrets("hunter22, basic troubleshooting")
+        '***, basic troubleshooting'
+        """
         for secret in self._secrets:
             text = text.replace(secret, HIDDEN)
-        return _CREDENTIAL.sub(_hide, text)
+        return text
 
     def __call__(self, _logger: Any, _method: str, event: Event) -> Event:
         """A structlog processor."""
