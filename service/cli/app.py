@@ -39,6 +39,8 @@ COMMANDS = {
     "drill": "Break a shadow copy of a target on purpose and time the detection.",
     "export": "Write an incident bundle of a run.",
     "verify": "Recompute an incident bundle.",
+    "backup": "Copy the whole store to a file, while it is in use.",
+    "restore": "Take a backup into a store, of either database.",
     "schema": "Print the JSON Schema of goldwatch.yaml, for editors.",
 }
 """Each command's name and its one line of help, in the order of ``goldwatch --help``."""

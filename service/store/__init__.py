@@ -3,7 +3,7 @@
 :class:`Store` is made of one class per noun, each in a file of its own: ``golden.py``, ``runs.py``,
 ``responses.py``, ``judging.py`` (the end of a run, and history), ``lineage.py``, ``baselines.py``,
 ``outbox.py`` (alerts and messages), ``acts.py`` (what people did about them), ``marks.py``, ``metrics.py``,
-``retention.py``. Below them: ``database.py`` (URL, engine, transactions), ``schema.py`` and
+``retention.py``, ``dump.py``. Below them: ``database.py`` (URL, engine, transactions), ``schema.py`` and
 ``migrations/``, ``tables.py``; beside them the pure ``packing.py`` and ``values.py``. Methods take and return the
 frozen values of ``service/records.py``; rows stay inside.
 
@@ -18,6 +18,7 @@ from service.store.acts import Acts
 from service.store.baselines import Baselines, Carried
 from service.store.causes import Causes
 from service.store.counters import BUCKETS_S
+from service.store.dump import Dumps
 from service.store.errors import NotRunningError, StoreError
 from service.store.marks import Marks
 from service.store.metrics import Metrics
@@ -27,5 +28,5 @@ from service.store.retention import Retention
 __all__ = ["BUCKETS_S", "Carried", "NotRunningError", "Store", "StoreError", "stored_latency"]
 
 
-class Store(Baselines, Metrics, Marks, Acts, Causes, Retention):
+class Store(Baselines, Metrics, Marks, Acts, Causes, Retention, Dumps):
     """The store of one installation; see :meth:`open`. Every method may be called from any thread."""

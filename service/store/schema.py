@@ -53,25 +53,31 @@ def prepare(connection: Connection, shown: str) -> None:
     migrate(connection, found, shown)
 
 
-def migrate(connection: Connection, found: str | None, shown: str) -> None:
-    """Run the migrations from ``found`` to :data:`HEAD`.
+def revisions() -> frozenset[str]:
+    """Every revision that this version knows."""
+    from alembic.script import ScriptDirectory  # noqa: PLC0415  # slow to import and rarely needed
+
+    scripts = ScriptDirectory.from_config(alembic_config()).walk_revisions()
+    return frozenset(script.revision for script in scripts)
+
+
+def migrate(connection: Connection, found: str | None, shown: str, *, to: str = "head") -> None:
+    """Run the migrations from ``found`` to :data:`HEAD`, or to the revision ``to``.
 
     Raises:
         StoreError: ``found`` is unknown here: a newer version of goldwatch made it.
     """
     from alembic import command  # noqa: PLC0415  # slow to import and rarely needed
-    from alembic.script import ScriptDirectory  # noqa: PLC0415
 
     config = alembic_config()
-    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
-    if found is not None and found not in known:
+    if found is not None and found not in revisions():
         raise StoreError(
             f"store {shown} was written by a newer goldwatch (schema {found}, this one knows {HEAD})",
             "upgrade goldwatch, or name another store",
         )
     VERSION.create(connection, checkfirst=True)
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    command.upgrade(config, to)
 
 
 def alembic_config() -> Config:
