@@ -110,7 +110,7 @@ class ResponseError:
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """What the server says it is. Unknown is None."""
+    """What the server says it is. Unknown is None. ``retires_at`` is when its model list says that it goes."""
 
     model: str | None = None
     fingerprint: str | None = None
@@ -118,6 +118,7 @@ class Served:
     parent: str | None = None
     root: str | None = None
     models: tuple[str, ...] | None = None
+    retires_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,6 +48,8 @@ class AlertKind(StrEnum):
     OUTAGE = "outage"
     WATCH = "watch"
     """The watch itself does not do its work; says nothing about any model."""
+    NOTICE = "notice"
+    """Nothing is broken: something to plan for, as a model that its provider will switch off."""
 
 
 class AlertState(StrEnum):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Protocol
 
 from service.records import BaselineRecord, RunKind
@@ -21,7 +22,8 @@ class TargetFacts:
     pages for it, ``goldwatch`` or ``prometheus``. ``tokens_per_day`` and ``usd_per_day`` are its limits.
     ``url`` is the endpoint's address without credentials, ``model`` the name that is asked for,
     ``reference`` the base model's name; ``floors`` maps a scorer to its ``min``. ``trouble`` is why it could not be
-    run as it stands (an edited golden set, say), None where nothing is wrong.
+    run as it stands (an edited golden set, say), None where nothing is wrong. ``retires_on`` is the configured day on
+    which the model goes.
     """
 
     name: str
@@ -39,6 +41,7 @@ class TargetFacts:
     pager: str = "goldwatch"
     tokens_per_day: int | None = None
     usd_per_day: float | None = None
+    retires_on: date | None = None
 
 
 class Facts(Protocol):

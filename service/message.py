@@ -256,6 +256,9 @@ def _title(
     if alert.kind is AlertKind.WATCH:
         trouble = next((f.reason for f in alert.findings if f.reason), "the watch is in trouble")
         return f"{alert.target}: {'mended: ' if resolved else ''}{trouble}"
+    if alert.kind is AlertKind.NOTICE:
+        notice = next((f.reason for f in alert.findings if f.reason), "something to plan for")
+        return f"{alert.target}: {'no longer so: ' if resolved else ''}{notice}"
     if alert.kind is AlertKind.OUTAGE:
         if resolved:
             return f"{alert.target} is measured again: {answered}"

@@ -20,6 +20,7 @@ from checks.types import ALL, Finding, ScoreSummary, Verdict
 from service import __version__
 from service.facts import Facts, TargetFacts
 from service.records import DeploymentMark, Histogram, MetricsSnapshot, RunRecord, TargetMetrics
+from service.retirement import listed_at, retirement
 
 Value = tuple[Sequence[str], float]
 DAY_S = 86_400.0
@@ -51,6 +52,7 @@ NAMES: Mapping[str, tuple[str, ...]] = {
     "goldwatch_regressed": ("target", "check"),
     "goldwatch_deployment_timestamp_seconds": ("target",),
     "goldwatch_deployment_info": ("target", "version"),
+    "goldwatch_model_retirement_timestamp_seconds": ("target",),
     "goldwatch_target_info": ("target", "severity", "pager"),
     "goldwatch_golden_info": ("target", "digest", "version"),
     "goldwatch_endpoint_info": (
@@ -91,6 +93,8 @@ _HELP = {
     "goldwatch_regressed": "1 if the check finds a regression, 0 if not; held while nothing can be measured.",
     "goldwatch_deployment_timestamp_seconds": "When the newest deployment was marked.",
     "goldwatch_deployment_info": "The version that the newest deployment mark names.",
+    "goldwatch_model_retirement_timestamp_seconds": "When the model is switched off (retires_on, else what the "
+    "provider's model list says).",
     "goldwatch_target_info": "The target's labels, and the side that pages for it.",
     "goldwatch_golden_info": "The golden set that the last run replayed.",
     "goldwatch_endpoint_info": "The endpoint as configured, and what it last said it is.",
@@ -211,6 +215,8 @@ def _of_target(facts: TargetFacts, target: TargetMetrics, slices: int) -> Iterat
         yield "goldwatch_cost_usd_total", (), target.cost_usd
     if facts.interval_s is not None:
         yield "goldwatch_run_interval_seconds", (), facts.interval_s
+    if (leaves := retirement(facts.retires_on, listed_at(target.last_run, target.last_measured))) is not None:
+        yield "goldwatch_model_retirement_timestamp_seconds", (), leaves.at
     for severity, count in sorted({facts.severity: 0, **target.firing}.items()):
         yield "goldwatch_alerts_firing", (severity,), count
     yield from _of_last_run(facts, target.last_run)

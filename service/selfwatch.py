@@ -4,11 +4,15 @@ A run that never starts, a golden set that was edited on disk, a notifier that d
 anything about a model, and each would otherwise look like health. Each is an alert of its own kind, told once,
 repeated like any other, and resolved when it is mended.
 
+Notices (kind ``notice``) take the same way: a model that is switched off soon, one that no longer pays. They are told
+once, and again when there is something new to say.
+
 There is no run behind such an alert. Its one finding is inconclusive and holds the trouble in words.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -36,7 +40,7 @@ if TYPE_CHECKING:
 SERVICE = "goldwatch"
 """The target of what is the whole service's trouble."""
 
-OVERDUE, GOLDEN_SET = "overdue", "golden_set"
+OVERDUE, GOLDEN_SET, RETIREMENT = "overdue", "golden_set", "retirement"
 OVERDUE_INTERVALS = 2
 MIN_ATTEMPTS = 8
 """Attempts (over two minutes of them) after which a notifier is said to fail."""
@@ -49,7 +53,7 @@ class Trouble:
     """Something that keeps the watch from its work, in one sentence about the target.
 
     ``topic`` tells a target's troubles apart. ``opens`` is false for what is bad enough to keep an alert that fires,
-    and not to open one.
+    and not to open one. ``once``: it is told again when its words change, and not by the clock.
     """
 
     target: str
@@ -58,6 +62,8 @@ class Trouble:
     severity: str = "warning"
     labels: Mapping[str, str] = field(default_factory=dict)
     opens: bool = True
+    once: bool = False
+    kind: AlertKind = AlertKind.WATCH
 
 
 def overdue(schedule: Schedule, since: float, now: float) -> bool:
@@ -85,27 +91,27 @@ def watch_transitions(
     now: float,
     policy: AlertPolicy,
     silences: Sequence[Silence] = (),
+    kind: AlertKind = AlertKind.WATCH,
 ) -> Transition:
-    """What the troubles of this moment do to the alerts of kind ``watch``.
+    """What the troubles of this moment do to the alerts of kind ``watch``, or of another kind.
 
     Args:
         previous: The firing alerts of that kind, of all targets.
-        troubles: All that is wrong now; a firing alert whose trouble is not among them is mended.
+        troubles: All of that kind that is wrong now; a firing alert whose trouble is not among them is mended.
         now: Seconds since 1970.
         policy: When to speak.
         silences: What is to be kept quiet.
+        kind: Of what; troubles and alerts of other kinds are left alone.
 
     Returns:
         The alerts to write and the messages to send; nothing for what stands and need not be said again.
     """
-    firing = {
-        (a.target, a.topic): a for a in previous if a.kind is AlertKind.WATCH and a.state is AlertState.FIRING
-    }
+    firing = {(a.target, a.topic): a for a in previous if a.kind is kind and a.state is AlertState.FIRING}
     steps: list[tuple[Notice, bool]] = []
     present: set[tuple[str, str]] = set()
     for trouble in troubles:
         key = (trouble.target, trouble.topic)
-        if key in present:
+        if trouble.kind is not kind or key in present:
             continue
         present.add(key)
         standing = firing.get(key)
@@ -114,7 +120,12 @@ def watch_transitions(
                 steps.append(opening(_opened(trouble, now), now, policy, silences))
             continue
         refreshed = replace(standing, findings=_inside(trouble), severity=trouble.severity, bad_at=now)
-        notice, told = repetition(replace(refreshed, updated_at=now), now, policy, silences)
+        pace = policy
+        if trouble.once:
+            changed = standing.findings != refreshed.findings
+            pace = replace(policy, repeat_every_s=math.ulp(0.0) if changed else math.inf)
+            refreshed = replace(refreshed, acknowledgement=None) if changed else refreshed
+        notice, told = repetition(replace(refreshed, updated_at=now), now, pace, silences)
         if told or standing.findings != refreshed.findings:
             steps.append((notice, told))
     for key, alert in firing.items():
@@ -131,7 +142,7 @@ def _opened(trouble: Trouble, now: float) -> Alert:
     return Alert(
         id=str(uuid5(_NAMESPACE, f"{trouble.target}\0{trouble.topic}\0{now!r}")),
         target=trouble.target,
-        kind=AlertKind.WATCH,
+        kind=trouble.kind,
         state=AlertState.FIRING,
         severity=trouble.severity,
         opened_at=now,
@@ -147,4 +158,4 @@ def _opened(trouble: Trouble, now: float) -> Alert:
 
 
 def _inside(trouble: Trouble) -> tuple[Finding, ...]:
-    return (Finding("watch", None, ALL, Verdict.INCONCLUSIVE, reason=trouble.reason),)
+    return (Finding(trouble.kind.value, None, ALL, Verdict.INCONCLUSIVE, reason=trouble.reason),)

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
+from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -84,6 +86,15 @@ def _cron(value: str) -> str:
     except ValueError as error:
         raise _fault(str(error)) from None
     return value
+
+
+def _day(value: Any) -> date:
+    if isinstance(value, str):
+        with suppress(ValueError):
+            return date.fromisoformat(value.strip())
+    if isinstance(value, date) and not isinstance(value, datetime):
+        return value
+    raise _fault(f"{value!r} is not a date: write it as 2027-01-15")
 
 
 def _timezone(value: str) -> str:
@@ -292,6 +303,13 @@ class Target(Section):
         Mapping[Name, EndpointField],
         Field(description="Other models by name, to tell whether this one still pays."),
     ] = Field(default_factory=dict)
+    retires_on: Annotated[
+        Annotated[date, BeforeValidator(_day)] | None,
+        Field(
+            description="The day on which the provider switches the model off; told 90, 30 and 7 days before. Without "
+            "it, what the provider's model list says."
+        ),
+    ] = None
     schedule: Schedule = Schedule.model_validate({"every": "1h"})
     repeats: Annotated[int, Field(ge=1, le=100, description="Requests per example.")] = 1
     concurrency: Annotated[int, Field(ge=1, le=1024, description="Requests in flight.")] = 8

@@ -43,6 +43,7 @@ def facts_of(
         pager=pager,
         tokens_per_day=target.limits.tokens_per_day,
         usd_per_day=target.limits.usd_per_day,
+        retires_on=target.retires_on,
     )
 
 

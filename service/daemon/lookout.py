@@ -15,11 +15,15 @@ from service.alerting import Alert, AlertKind, AlertPolicy, Notification, Transi
 from service.errors import UserError
 from service.golden import check_lock
 from service.records import RunState
+from service.retirement import listed_at, retirement, told
 from service.selfwatch import Trouble
 
 if TYPE_CHECKING:
     from service.config import Config, Target
     from service.store import Store
+
+_LISTED_IN = 5
+"""Runs that are looked at for what the provider's model list says; unmeasured ones may not have read it."""
 
 _Stamp = tuple[tuple[int, int] | None, ...]
 
@@ -56,12 +60,20 @@ class Lookout:
         )
         silences = self._store.silences(active_at=now)
 
-        def decide(previous: Sequence[Alert]) -> tuple[Transition, tuple[Notification, ...]]:
-            step = selfwatch.watch_transitions(previous, troubles, now, policy, silences)
-            return step, _messages(config, step, now)
+        for kind in (AlertKind.WATCH, AlertKind.NOTICE):
 
-        self._store.change_alerts(AlertKind.WATCH, decide)
-        return {t.target: t.reason for t in reversed(troubles) if t.opens and t.target != selfwatch.SERVICE}
+            def decide(
+                previous: Sequence[Alert], kind: AlertKind = kind
+            ) -> tuple[Transition, tuple[Notification, ...]]:
+                step = selfwatch.watch_transitions(previous, troubles, now, policy, silences, kind)
+                return step, _messages(config, step, now)
+
+            self._store.change_alerts(kind, decide)
+        return {
+            t.target: t.reason
+            for t in reversed(troubles)
+            if t.opens and t.target != selfwatch.SERVICE and t.kind is AlertKind.WATCH
+        }
 
     def _of_targets(self, config: Config, hindered: Mapping[str, str | None], now: float) -> list[Trouble]:
         found = []
@@ -73,7 +85,28 @@ class Lookout:
                 why = hindered.get(target.name)
                 reason = "no run has begun though at least two were due" + (f": {why}" if why else "")
                 found.append(_trouble(target, selfwatch.OVERDUE, reason, opens=late))
+            if (leaves := self._retires(target, now)) is not None:
+                found.append(leaves)
         return found
+
+    def _retires(self, target: Target, now: float) -> Trouble | None:
+        """That the target's model is switched off soon, or was."""
+        listed = None
+        if target.retires_on is None:
+            listed = listed_at(*self._store.runs(target.name, limit=_LISTED_IN))
+        leaves = retirement(target.retires_on, listed)
+        notice = None if leaves is None else told(leaves, now)
+        if notice is None:
+            return None
+        return Trouble(
+            target.name,
+            selfwatch.RETIREMENT,
+            notice[0],
+            notice[1],
+            target.labels,
+            once=True,
+            kind=AlertKind.NOTICE,
+        )
 
     def _overdue(self, target: Target, since: float, now: float) -> bool | None:
         """Whether an alert should open (True), only stand (False), or neither (None).

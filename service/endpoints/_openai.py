@@ -27,6 +27,7 @@ from service.endpoints._http import (
     name_or_none,
     parse_json,
 )
+from service.endpoints._retirement import retires_at
 from service.endpoints._sse import Events
 
 if TYPE_CHECKING:
@@ -208,6 +209,7 @@ class OpenAI(HttpEndpoint):
             parent=name_or_none(mine.get("parent")),
             root=name_or_none(mine.get("root")),
             models=names[:_MOST_MODELS] if cards is not None else None,
+            retires_at=retires_at(mine),
         )
 
     def _event(self, data: bytes, reading: Reading) -> bool:

@@ -64,6 +64,8 @@ def _when(alert: Mapping[str, Any]) -> str:
     since = f"Since {wording.clock(alert['onset_at'] or alert['opened_at'])}"
     if alert["kind"] == "watch":
         return f"{since}. The watch itself is in trouble; this says nothing about the model."
+    if alert["kind"] == "notice":
+        return f"{since}. Nothing is broken now: plan for it."
     ended = "" if alert["resolved_at"] is None else f", resolved {wording.clock(alert['resolved_at'])}"
     return f"{since}{ended}, answered {alert['answered']}/{alert['asked']}"
 

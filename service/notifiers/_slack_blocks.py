@@ -146,6 +146,10 @@ def _when_and_how_much(alert: Mapping[str, Any]) -> Iterable[str]:
         yield f"Since {wording.clock(alert['opened_at'])}"
         yield "the watch itself is in trouble; this says nothing about the model"
         return
+    if alert["kind"] == "notice":
+        yield f"Since {wording.clock(alert['opened_at'])}"
+        yield "nothing is broken now: plan for it"
+        return
     if alert["kind"] == "outage":
         yield f"Since {wording.clock(alert['opened_at'])} (run {alert['opened_run']})"
         yield f"answered {alert['answered']}/{alert['asked']}"

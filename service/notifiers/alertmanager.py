@@ -29,6 +29,7 @@ NAMES = {
     "regression": "GoldwatchModelRegressed",
     "outage": "GoldwatchNotMeasured",
     "watch": "GoldwatchWatchTrouble",
+    "notice": "GoldwatchNotice",
 }
 """The ``alertname`` by kind: the names of the Prometheus rules, so that routes hold for both."""
 

@@ -159,7 +159,7 @@ class AlertOut(Model):
 
     id: str
     target: str
-    kind: Literal["regression", "outage", "watch"]
+    kind: Literal["regression", "outage", "watch", "notice"]
     state: Literal["firing", "resolved"]
     severity: str
     labels: dict[str, str]
@@ -265,6 +265,9 @@ class TargetOut(Model):
     running: bool
     trouble: str | None = Field(
         description="Why it could not be run as it stands; null where nothing is wrong."
+    )
+    retires_at: float | None = Field(
+        description="When its model is switched off, by retires_on or the provider's model list; null if nobody says."
     )
     alerts: list[str] = Field(description="The ids of its firing alerts.")
 

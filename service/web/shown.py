@@ -13,6 +13,7 @@ from service.alerting import Alert, AlertKind
 from service.facts import Facts
 from service.records import BaselineRecord, RunRecord
 from service.report import finding_object
+from service.retirement import in_words
 from service.text import safe
 from service.web import views
 from service.web.chart import Event, Point, chart
@@ -196,6 +197,9 @@ def target_context(
         "silences": store.silences(name, active_at=facts.now()),
         "spend": spend(store, facts, view),
         "stale": stale(view, facts.now()),
+        "retires": None
+        if view.retires is None
+        else {"day": view.retires.day, "words": in_words(view.retires, facts.now())},
         "measured_at": views.ended_at(view.last_measured),
     }
 

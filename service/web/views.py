@@ -13,6 +13,7 @@ from service.facts import Facts, TargetFacts
 from service.message import cause_object
 from service.records import BaselineRecord, RunRecord, RunState, TargetMetrics
 from service.report import finding_object, number
+from service.retirement import Retirement, listed_at, retirement
 
 if TYPE_CHECKING:
     from service.store import Store
@@ -46,6 +47,11 @@ class TargetView:
         return self.last_run.verdict if self.last_run else None
 
     @property
+    def retires(self) -> Retirement | None:
+        """When its model is switched off; None if nobody says."""
+        return retirement(self.facts.retires_on, listed_at(self.last_run, self.last_measured))
+
+    @property
     def object(self) -> dict[str, Any]:
         """As the API answers."""
         served = self.last_run.served if self.last_run else None
@@ -72,6 +78,7 @@ class TargetView:
             "last_run": self.last_run.id if self.last_run else None,
             "running": self.running,
             "trouble": self.facts.trouble,
+            "retires_at": None if self.retires is None else number(self.retires.at),
             "alerts": [alert.id for alert in self.firing],
         }
 

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 
 import pytest
 
-from checks.types import Verdict
+from checks.types import Served, Verdict
 from service.alerting import AlertEvent, AlertKind, AlertState
 from service.config import load
 from service.daemon.lookout import Lookout
 from service.demo.model import GOLDEN
 from service.golden import check_lock, freeze
 from service.records import NewRun, Requests, RunKind
+from service.retirement import start_of
 from service.selfwatch import MIN_ATTEMPTS
 from service.store import Store
 
@@ -226,3 +228,58 @@ def test_events_are_the_contracts(post: Post) -> None:
     (alert,) = post.store.alerts()
     events = {i.notification.event for i in post.store.notifications(alert.id)}
     assert events == {AlertEvent.FIRING}
+
+
+def test_a_models_end_is_told_once_per_threshold(post: Post) -> None:
+    """At 90, 30 and 7 days somebody is told, more urgently each time, and in between nobody."""
+    target = post.config.targets[0].model_copy(update={"retires_on": date(2024, 3, 1)})
+    post.config = post.config.model_copy(update={"targets": (target,)})
+    told: list[tuple[int, str, str]] = []
+    for days in range(100, -3, -1):
+        post.now = start_of(date(2024, 3, 1)) - days * 24 * HOUR
+        post.run()
+        post.look()
+        told += [
+            (days, alert.severity, str(alert.findings[0].reason).partition(",")[0])
+            for alert in post.store.alerts()
+            if alert.kind is AlertKind.NOTICE and alert.notified_at == post.now
+        ]
+        assert post.troubles == {}
+    ahead = "its model retires on 2024-03-01: {} days or less are left"
+    assert told == [
+        (90, "info", ahead.format(90)),
+        (30, "warning", ahead.format(30)),
+        (7, "critical", ahead.format(7)),
+        (0, "critical", "its model retired on 2024-03-01"),
+    ]
+    (notice,) = [a for a in post.store.alerts() if a.kind is AlertKind.NOTICE]
+    assert len(post.store.notifications(notice.id)) == len(told) * len(BOTH)
+
+
+def test_a_date_that_is_moved_ends_the_notice(post: Post) -> None:
+    """Once the configured day is far off again, the notice is resolved."""
+    target = post.config.targets[0]
+    for day in (date(2023, 11, 20), date(2026, 1, 1)):
+        moved = target.model_copy(update={"retires_on": day})
+        post.config = post.config.model_copy(update={"targets": (moved,)})
+        post.look(60.0)
+    (notice,) = [a for a in post.store.alerts() if a.kind is AlertKind.NOTICE]
+    assert notice.state is AlertState.RESOLVED
+
+
+def test_what_the_model_list_says_is_taken_from_the_newest_run_that_read_it(post: Post) -> None:
+    """Without a configured day the provider's list counts, also where the last run could not read it."""
+    golden = check_lock(post.folder / "golden.jsonl")
+    post.store.put_golden(golden)
+    for served in (Served(model="m", retires_at=START + 20 * 24 * HOUR), None):
+        new = NewRun("router", RunKind.MANUAL, None, golden.digest, "s", None, 1.0, 2160.0)
+        run = post.store.claim_run(new, owner="me", now=post.now, lease_s=60.0)
+        assert run is not None
+        post.store.finish_run(
+            run, verdict=Verdict.OK, reason=None, measured=True, requests=Requests(1, 0, 0),
+            input_tokens=None, output_tokens=None, cost_usd=None, served=served, summaries=(), findings=(),
+            vectors=(), answered=None, latency_s=None, now=post.now,
+        )  # fmt: skip
+    post.look()
+    (notice,) = [a for a in post.store.alerts() if a.kind is AlertKind.NOTICE]
+    assert (notice.severity, notice.topic) == ("warning", "retirement")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from datetime import date
 from typing import Any
 
 import pytest
@@ -20,6 +21,7 @@ CONTRACT = {
     "goldwatch_last_measured_timestamp_seconds": {"target"},
     "goldwatch_limit_used_ratio": {"target", "limit"},
     "goldwatch_deployment_timestamp_seconds": {"target"},
+    "goldwatch_model_retirement_timestamp_seconds": {"target"},
     "goldwatch_run_interval_seconds": {"target"},
     "goldwatch_run_duration_seconds": {"target"},
     "goldwatch_next_run_timestamp_seconds": {"target"},
@@ -81,7 +83,10 @@ def base(name: str) -> str:
 def test_names_and_labels_are_the_contracts(fleet: Any, daemon: Any, store: Any) -> None:
     """A fleet in every state exports exactly the contract's names, each with exactly its labels."""
     daemon.external_url = "https://goldwatch.example.com/"
-    daemon.known = [replace(one, tokens_per_day=10**6, usd_per_day=1.0) for one in daemon.known]
+    day = date(2027, 1, 15)
+    daemon.known = [
+        replace(one, tokens_per_day=10**6, usd_per_day=1.0, retires_on=day) for one in daemon.known
+    ]
     store.add_mark(DeploymentMark("quiet", daemon.at - 60, "v2"))
     labels: dict[str, set[str]] = {}
     for name, pairs in scrape(store, daemon):
