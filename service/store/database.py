@@ -44,26 +44,38 @@ class Database:
         self._positions_lock = Lock()
 
     @classmethod
-    def open(cls, url: str, *, base_dir: Path | None = None, wait_s: float = 10.0) -> Self:
+    def open(
+        cls, url: str, *, base_dir: Path | None = None, wait_s: float = 10.0, read_only: bool = False
+    ) -> Self:
         """Open a store, create its tables or bring them up to date.
 
         Args:
             url: ``sqlite:///FILE`` or ``postgresql+psycopg://...``.
             base_dir: What a relative SQLite file is relative to; the working directory by default.
             wait_s: How long to wait for another process's lock, or for the server to answer.
+            read_only: The database itself refuses every write; then the tables must be there and up to date.
 
         Raises:
             StoreError: in words for a person, without secrets.
         """
         target = _parse(url, base_dir)
         shown = _shown(target)
-        engine = (
-            _sqlite(target, wait_s) if target.get_backend_name() == "sqlite" else _postgres(target, wait_s)
-        )
+        if target.get_backend_name() == "sqlite":
+            if read_only and not Path(str(target.database)).is_file():
+                raise StoreError(
+                    f"there is no store {shown} to read", "run goldwatch serve, or restore a backup"
+                )
+            engine = _sqlite(target, wait_s, read_only=read_only)
+        else:
+            engine = _postgres(target, wait_s)
         store = cls(engine, shown)
+        if read_only:
+            store._writer = store._reader  # on PostgreSQL its transactions refuse writes
         try:
             with store._read() as connection:
                 ready = schema.revision(connection) == schema.HEAD
+            if not ready and read_only:
+                raise _other_tables(shown)  # noqa: TRY301  # so that the engine is disposed of below
             if not ready:
                 with store._write() as connection:
                     schema.prepare(connection, shown)
@@ -114,6 +126,13 @@ class Database:
         return insert(table)
 
 
+def _other_tables(shown: str) -> StoreError:
+    return StoreError(
+        f"the tables of store {shown} are not those of this version, and it may not change them",
+        "start goldwatch serve of this version once without --read-only",
+    )
+
+
 def _parse(url: str, base_dir: Path | None) -> URL:
     try:
         target = make_url(url)
@@ -153,7 +172,7 @@ def _shown(target: URL) -> str:
     return target.set(query={}).render_as_string(hide_password=True)
 
 
-def _sqlite(target: URL, wait_s: float) -> Engine:
+def _sqlite(target: URL, wait_s: float, *, read_only: bool = False) -> Engine:
     options: dict[str, Any] = {}
     if target.database == ":memory:":
         options = {"pool_size": 1, "max_overflow": 0}
@@ -171,7 +190,8 @@ def _sqlite(target: URL, wait_s: float) -> Engine:
     def _on_connect(connection: Any, _record: object) -> None:
         connection.isolation_level = None  # the events below begin; the driver must not
         cursor = connection.cursor()
-        for pragma in ("journal_mode = WAL", "synchronous = NORMAL", "foreign_keys = ON"):
+        pragmas = ["journal_mode = WAL", "synchronous = NORMAL", "foreign_keys = ON"]
+        for pragma in ["query_only = ON"] if read_only else pragmas:
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
 

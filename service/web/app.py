@@ -29,11 +29,12 @@ MOST_BODY_BYTES = 64 * 1024
 _log = structlog.get_logger(__name__)
 
 
-def create_app(store: Store, facts: Facts) -> FastAPI:
+def create_app(store: Store, facts: Facts, *, read_only: bool = False) -> FastAPI:
     """The application over a store and the daemon's facts.
 
     ``/healthz`` says that the process is alive and reads nothing; ``/readyz`` answers 503 until the store
     answers and a configuration is loaded. A store that fails is a 503 with no detail of where it is.
+    ``read_only``: nothing that changes state is let pass, whoever asks.
     """
     app = FastAPI(
         title="goldwatch",
@@ -44,7 +45,7 @@ def create_app(store: Store, facts: Facts) -> FastAPI:
         openapi_url="/api/v1/openapi.json",
     )
     metrics = registry(store, facts)
-    door = Door(facts)
+    door = Door(facts, read_only=read_only)
     render = Renderer(facts, door)
     app.include_router(api.router(store, facts))
     app.include_router(api_changes.router(store, facts, door))

@@ -31,6 +31,7 @@ FAILURES_WITHIN_S = 60.0
 _MOST_CLIENTS = 1000
 _MOST_ENDED = 10_000
 
+_READ_ONLY = "this goldwatch was started with --read-only: it shows, and changes nothing"
 _REMEDY = "configure web.token_env and send the token as: Authorization: Bearer TOKEN"
 
 
@@ -104,10 +105,10 @@ class Failures:
 
 
 class Door:
-    """Lets changes of state pass, or says why not. One per application."""
+    """Lets changes of state pass, or says why not. One per application; a ``read_only`` one lets nothing pass."""
 
-    def __init__(self, facts: Facts) -> None:
-        self._facts = facts
+    def __init__(self, facts: Facts, *, read_only: bool = False) -> None:
+        self._facts, self._read_only = facts, read_only
         self._failures = Failures()
         self._ended: OrderedDict[str, None] = OrderedDict()
 
@@ -121,6 +122,8 @@ class Door:
 
     def may_change(self, request: Request) -> bool:
         """Whether a button on a page would work for whoever asks for that page."""
+        if self._read_only:
+            return False
         if self._facts.token is not None:
             return self.session(request) is not None
         return self._fault_without_token(request) is None
@@ -137,6 +140,8 @@ class Door:
             HTTPException: 401 without the right token, 403 where no token is configured and the request is not a
                 plain one from this machine, 429 after too many wrong ones.
         """
+        if self._read_only:
+            raise HTTPException(403, _READ_ONLY)
         token = self._facts.token
         if token is None:
             if fault := self._fault_without_token(request):
@@ -153,6 +158,8 @@ class Door:
         Raises:
             HTTPException: as :meth:`require`; 403 for a form of another site or an older login.
         """
+        if self._read_only:
+            raise HTTPException(403, _READ_ONLY)
         token, session = self._facts.token, self.session(request)
         if token is None or session is None or "authorization" in request.headers:
             self.require(request)

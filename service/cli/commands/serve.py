@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from service.cli.options import CONFIG, ConfigFile
 
@@ -10,7 +12,13 @@ if TYPE_CHECKING:
     from service.daemon.daemon import Daemon
 
 
-def command(config: ConfigFile = CONFIG) -> int:
+def command(
+    read_only: Annotated[
+        bool,
+        typer.Option("--read-only", help="Only show: pages, API and metrics; no run, no message, no change."),
+    ] = False,
+    config: ConfigFile = CONFIG,
+) -> int:
     """Run the daemon: schedule, replay, judge, metrics, pages, alerts.
 
     Each target is replayed on its schedule; one that never ran starts at once, and of missed ticks only the newest is
@@ -21,6 +29,7 @@ def command(config: ConfigFile = CONFIG) -> int:
     Examples:
       goldwatch serve
       goldwatch serve -c /etc/goldwatch/goldwatch.yaml
+      goldwatch serve --read-only
       kill -HUP $(pidof goldwatch)
     """  # noqa: D301  # Typer reads the \b
     import asyncio
@@ -35,17 +44,18 @@ def command(config: ConfigFile = CONFIG) -> int:
     redactor = logs.Redactor(logs.secrets_of(loaded))
     logs.configure(loaded.log.level, loaded.log.format, redactor)
     from service.daemon.daemon import Daemon, token_of
+    from service.daemon.reader import Reader
     from service.daemon.server import bind
     from service.store import Store
 
     token_of(loaded)
     with (
         bind(loaded.web) as bound,
-        Store.open(loaded.store_url(os.environ), base_dir=loaded.base_dir) as store,
+        Store.open(loaded.store_url(os.environ), base_dir=loaded.base_dir, read_only=read_only) as store,
     ):
 
         async def live() -> None:
-            daemon = Daemon(config, loaded, store, bound, redactor)
+            daemon = (Reader if read_only else Daemon)(config, loaded, store, bound, redactor)
             if sys.stdout.isatty():
                 _greet(daemon)
             await daemon.run()

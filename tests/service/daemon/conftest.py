@@ -171,7 +171,13 @@ class Station:
         self.config.write_text(json.dumps(whole, indent=1), "utf-8")
 
     def start(
-        self, *, named: str | None = None, lease_s: float = 30.0, drain_s: float = 5.0, sweep_s: float = 0.0
+        self,
+        *,
+        named: str | None = None,
+        lease_s: float = 30.0,
+        drain_s: float = 5.0,
+        sweep_s: float = 0.0,
+        flags: tuple[str, ...] = (),
     ) -> Served:
         log = self.folder / f"serve-{len(self.served)}.log"
         config = self.config
@@ -181,7 +187,7 @@ class Station:
         launch = LAUNCH.format(lease_s=lease_s, drain_s=drain_s, sweep_s=sweep_s)
         with log.open("w") as stream:
             process = subprocess.Popen(
-                [sys.executable, "-c", launch, "serve", "-c", str(config)],
+                [sys.executable, "-c", launch, "serve", "-c", str(config), *flags],
                 stdout=subprocess.PIPE,
                 stderr=stream,
                 text=True,
@@ -194,9 +200,10 @@ class Station:
     def serve(self, **more: Any) -> Served:
         """Start, and wait until it answers."""
         served = self.start(**more)
-        until(lambda: served.events("watching") or served.process.poll() is not None, "a daemon that watches")
+        event = "showing, read-only" if "--read-only" in more.get("flags", ()) else "watching"
+        until(lambda: served.events(event) or served.process.poll() is not None, "a daemon that watches")
         assert served.process.poll() is None, served.log.read_text()
-        served.url = served.events("watching")[0]["url"]
+        served.url = served.events(event)[0]["url"]
         until(lambda: "ok" in served.get("/readyz"), "readiness")
         return served
 
