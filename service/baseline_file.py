@@ -298,7 +298,7 @@ def _served_fields(served: Served) -> Iterator[tuple[str, Any]]:
 
 
 def _served(record: Mapping[str, Any]) -> Served:
-    known = {
+    known: dict[str, Any] = {
         name: str(record[name]) for name, _ in _served_fields(Served()) if name in record and name != "models"
     }
     models = record.get("models")
