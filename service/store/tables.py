@@ -338,6 +338,28 @@ class _BaseAnswers(_Row, table=True):
     body: bytes = Field(sa_type=LargeBinary)
 
 
+class _Comparison(_Row, table=True):
+    """A challenger's answers beside a run of the tuned model. ``body`` is NULL until they are in."""
+
+    __tablename__ = "goldwatch_comparison"
+    __table_args__: ClassVar[Any] = (
+        UniqueConstraint("target", "challenger", "tick"),
+        Index(None, "target", "asked_at"),
+    )
+    id: int | None = Field(default=None, primary_key=True)
+    target: str = Field(sa_type=SafeText)
+    challenger: str = Field(sa_type=SafeText)
+    tick: int = Field(sa_type=BigInteger)
+    asked: str = Field(sa_type=Text)
+    asked_at: float
+    run_id: int = Field(foreign_key="goldwatch_run.id")
+    input_tokens: int | None = Field(sa_type=BigInteger)
+    output_tokens: int | None = Field(sa_type=BigInteger)
+    cost_usd: float | None
+    body: bytes | None = Field(sa_type=LargeBinary)
+    answers: bytes | None = Field(sa_type=LargeBinary)
+
+
 class _Counter(_Row, table=True):
     """Totals that never go down. ``subject`` is a target or a notifier, ``part`` a scorer or empty."""
 
@@ -393,6 +415,7 @@ RECEIPT = _table(_Receipt)
 MARK = _table(_Mark)
 DIAGNOSIS = _table(_Diagnosis)
 BASE_ANSWERS = _table(_BaseAnswers)
+COMPARISON = _table(_Comparison)
 COUNTER = _table(_Counter)
 TARGET_STATE = _table(_TargetState)
 VERSION = _table(_Version)
