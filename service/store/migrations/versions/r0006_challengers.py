@@ -33,9 +33,7 @@ def upgrade() -> None:
             "target", "challenger", "tick", name="uq_goldwatch_comparison_target_challenger_tick"
         ),
     )
-    op.create_index(
-        "ix_goldwatch_comparison_target_asked_at", "goldwatch_comparison", ["target", "asked_at"]
-    )
+    op.create_index("ix_goldwatch_comparison_target_asked_at", "goldwatch_comparison", ["target", "asked_at"])
 
 
 def downgrade() -> None:
