@@ -13,7 +13,7 @@ The verdict, for a margin m that the user calls small:
 - ``undecided``: neither can be said yet, or what the models cost is unknown where it matters; the reason says which.
 
 Null hypothesis of ``no_longer_pays``: the challenger is worse by m or more. The probability that this is ever said
-wrongly is at most alpha over all challengers, each having its equal part; likewise that "better" is ever said of a tuned
+wrongly is at most alpha over all challengers, each having its equal part; likewise that "better" is said of a tuned
 model that is not. One comparison never decides: a second must be there. What the models cost is counted, not estimated.
 
 Cost of a month: requests x (tokens of one answer x their price), cached input tokens at a price of their own where the
