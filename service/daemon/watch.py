@@ -75,7 +75,7 @@ class Watch:
         if kind in self._asked or (self._running and kind is not RunKind.MARK) or self._crew.stop.is_set():
             return False
         self._asked.append(kind)
-        self._start()
+        self.wake()  # a step that is about to find nothing to do must look again
         return True
 
     def _start(self) -> None:

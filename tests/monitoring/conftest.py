@@ -26,7 +26,7 @@ from service.demo.model import GOLDEN
 from service.golden import freeze
 
 RULES = Path(__file__).parents[2] / "deploy" / "prometheus" / "rules.yml"
-PATIENCE_S = 60.0
+PATIENCE_S = 150.0
 
 
 def need(program: str, package: str) -> str:

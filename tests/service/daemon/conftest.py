@@ -25,7 +25,7 @@ from service.records import RunRecord, RunState
 from service.store import Store
 
 T = TypeVar("T")
-PATIENCE_S = 30.0
+PATIENCE_S = 120.0
 
 LAUNCH = """
 import atexit, sys
@@ -86,7 +86,7 @@ class Served:
         return [e for e in found if event is None or e["event"] == event]
 
     def get(self, path: str) -> str:
-        with urllib.request.urlopen(self.url + path, timeout=10) as answer:
+        with urllib.request.urlopen(self.url + path, timeout=60) as answer:
             return str(answer.read().decode())
 
     def api(self, path: str) -> Any:
@@ -96,7 +96,7 @@ class Served:
         request = urllib.request.Request(
             f"{self.url}/api/v1{path}", json.dumps(body or {}).encode(), {"Content-Type": "application/json"}
         )
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=60) as answer:
             return json.loads(answer.read())
 
     def metric(self, line_start: str) -> float | None:
@@ -114,7 +114,7 @@ class Served:
         return self.wait()
 
     def wait(self) -> tuple[int, str]:
-        said, _ = self.process.communicate(timeout=10)  # the daemon's promise
+        said, _ = self.process.communicate(timeout=40)  # it leaves within 10 s, on an idle machine
         return self.process.returncode, said
 
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from checks.types import Verdict
 from service.bursting import burst_for, closeness_of
 from service.config import load
@@ -155,5 +157,26 @@ def test_a_calm_run_is_repeated_to_test_the_independence(tmp_path: Path) -> None
         assert notes_of(hours.store, runs[-1]) == [
             "whether runs minutes apart are independent is not known yet (2 pairs): rising evidence brings no bursts"
         ]
+
+    go(tmp_path, story)
+
+
+def test_what_is_asked_for_while_a_step_finds_nothing_is_not_forgotten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run that is asked for just when the watch has seen that no tick is due is made at once, not at the tick."""
+
+    async def story(hours: Hours, endpoint: DemoEndpoint) -> None:
+        at = await armed(hours)
+        await hours.at(at)
+        loop, last_scheduled_at, asked = asyncio.get_running_loop(), hours.store.last_scheduled_at, []
+
+        def seen(target: str) -> float | None:
+            if not asked:
+                asked.append(loop.call_soon_threadsafe(hours.watch.ask, RunKind.MANUAL))
+            return last_scheduled_at(target)
+
+        monkeypatch.setattr(hours.store, "last_scheduled_at", seen)
+        assert [run.kind for run in await hours.at(at + 60.0)] == [RunKind.MANUAL]
 
     go(tmp_path, story)

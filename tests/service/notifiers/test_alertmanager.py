@@ -23,7 +23,7 @@ from service.alerting import AlertEvent, AlertKind, AlertState
 from service.notifiers._http import client
 from service.notifiers.alertmanager import Alertmanager, alert_object
 
-PATIENCE_S = 20.0
+PATIENCE_S = 120.0
 
 CONFIG = """
 global: {{resolve_timeout: 1s}}

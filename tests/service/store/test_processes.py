@@ -51,7 +51,7 @@ class Workers:
         return found
 
     def close(self) -> None:
-        self._process.communicate(timeout=20)
+        self._process.communicate(timeout=60)
         assert self._process.returncode == 0
 
 
