@@ -60,5 +60,5 @@ def measure() -> Iterator[tuple[str, str, str, bool]]:
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait(15)
-    yield "serve idle, one target: memory", f"{memory:.0f} MB", "<= 120 MB", memory <= 120
+    yield "serve idle, one target: memory", f"{memory:.0f} MB", "<= 110 MB", memory <= 110
     yield "serve idle, one target: processor", f"{share:.2%} of a core", "<= .5%", share <= 0.005
