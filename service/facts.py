@@ -78,6 +78,9 @@ class Facts(Protocol):
     async def request_run(self, target: str, kind: RunKind, /) -> bool:
         """Ask for a run now. False if one is under way or asked for already."""
 
+    def finds(self, target: str, /) -> Sequence[str]:
+        """What the watch over the target can find and how soon, in sentences; empty if it cannot be said. Blocks."""
+
     def accept_baseline(self, target: str, reason: str, /) -> BaselineRecord:
         """Open a new baseline of what the target answers now; blocks.
 

@@ -32,6 +32,7 @@ from apscheduler.triggers.interval import IntervalTrigger
 from service import __version__, dispatch, logs, pipeline
 from service.config import Config, ConfigError, Target, load
 from service.daemon.facts import facts_of
+from service.daemon.finds import Finds
 from service.daemon.lookout import Lookout
 from service.daemon.server import WebServer, address
 from service.daemon.watch import Crew, Watch
@@ -115,6 +116,7 @@ class Daemon:
         )
         self._tasks: set[asyncio.Task[Any]] = set()
         self._lookout = Lookout(store, clock)
+        self._finds = Finds(store, clock)
         self._troubles: dict[str, str] = {}
         self._reminded_at: dict[str, float] = {}
 
@@ -215,6 +217,10 @@ class Daemon:
         from service.acceptance import accept  # noqa: PLC0415  # a rare act
 
         return accept(self._store, self.config.target(target), reason, self._clock()).baseline
+
+    def finds(self, target: str, /) -> Sequence[str]:
+        """What its detectability card says, from its own runs; reckoned anew after each run."""
+        return self._finds.said(self.config, target)
 
     # What happens by itself
 

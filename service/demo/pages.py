@@ -61,6 +61,10 @@ class DemoFacts:
         """The configuration was read."""
         return True
 
+    def finds(self, _target: str, /) -> Sequence[str]:
+        """Nothing: the demo's story is told in hours that are no hours."""
+        return ()
+
     def accept_baseline(self, _target: str, _reason: str, /) -> BaselineRecord:
         """Refuse: the story is about the one baseline that it began with."""
         raise UserError(

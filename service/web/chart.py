@@ -6,7 +6,7 @@ never drawn as a value. The band is the range of the baseline's runs. Colours co
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
 
@@ -15,7 +15,8 @@ from markupsafe import Markup
 from service import wording
 
 WIDTH, HEIGHT = 720, 236
-_LEFT, _RIGHT, _TOP, _BOTTOM = 48, 12, 38, 26
+LEFT, RIGHT = 48, 12
+_TOP, _BOTTOM = 38, 26
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,39 +56,36 @@ def chart(
     if len(points) < 2:
         return None
     first, last = points[0].at, points[-1].at
-    span = (last - first) or 1.0
+    x = time_axis(points)
     low, high = _range([p.value for p in points if p.value is not None], band)
-
-    def x(at: float) -> float:
-        return _LEFT + (at - first) / span * (WIDTH - _LEFT - _RIGHT)
 
     def y(value: float) -> float:
         return _TOP + (high - value) / (high - low) * (HEIGHT - _TOP - _BOTTOM)
 
     parts = [
         (
-            f'<rect class="plot" x="{_LEFT}" y="{_TOP}" width="{WIDTH - _LEFT - _RIGHT}" '
+            f'<rect class="plot" x="{LEFT}" y="{_TOP}" width="{WIDTH - LEFT - RIGHT}" '
             f'height="{HEIGHT - _TOP - _BOTTOM}"/>'
         )
     ]
     if band is not None:
         top, bottom = y(band[1]), y(band[0])
         parts.append(
-            f'<rect class="band" x="{_LEFT}" y="{top - 2:.1f}" width="{WIDTH - _LEFT - _RIGHT}" '
+            f'<rect class="band" x="{LEFT}" y="{top - 2:.1f}" width="{WIDTH - LEFT - RIGHT}" '
             f'height="{max(bottom - top, 0) + 4:.1f}"><title>baseline</title></rect>'
         )
     for value in (low, (low + high) / 2, high):
         parts.append(
-            f'<line class="grid" x1="{_LEFT}" x2="{WIDTH - _RIGHT}" y1="{y(value):.1f}" y2="{y(value):.1f}"/>'
+            f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y(value):.1f}" y2="{y(value):.1f}"/>'
         )
-        parts.append(f'<text class="y" x="{_LEFT - 6}" y="{y(value) + 4:.1f}">{value * 100:.0f}%</text>')
+        parts.append(f'<text class="y" x="{LEFT - 6}" y="{y(value) + 4:.1f}">{value * 100:.0f}%</text>')
     parts += [_event(event, x(event.at)) for event in events if first <= event.at <= last]
-    for stretch in _stretches(points):
+    for stretch in stretches(points):
         path = " ".join(f"{x(p.at):.1f},{y(v):.1f}" for p, v in stretch)
         parts.append(f'<polyline class="line" points="{path}"/>')
-    parts += [_point(p, x(p.at), None if p.value is None else y(p.value)) for p in points]
-    parts.append(f'<text class="x" x="{_LEFT}" y="{HEIGHT - 6}">{wording.clock(first)}</text>')
-    parts.append(f'<text class="x end" x="{WIDTH - _RIGHT}" y="{HEIGHT - 6}">{wording.clock(last)}</text>')
+    parts += dots(points, x, y, HEIGHT - _BOTTOM, lambda value: f"{value * 100:.1f}%")
+    parts.append(f'<text class="x" x="{LEFT}" y="{HEIGHT - 6}">{wording.clock(first)}</text>')
+    parts.append(f'<text class="x end" x="{WIDTH - RIGHT}" y="{HEIGHT - 6}">{wording.clock(last)}</text>')
     label = escape(f"{name} over {len(points)} runs")
     return Markup(  # noqa: S704  # every text in it is escaped where it is put in
         f'<svg class="chart" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{label}">{"".join(parts)}</svg>'
@@ -106,7 +104,14 @@ def _range(values: Sequence[float], band: tuple[float, float] | None) -> tuple[f
     return low / 100, high / 100
 
 
-def _stretches(points: Sequence[Point]) -> list[list[tuple[Point, float]]]:
+def time_axis(points: Sequence[Point]) -> Callable[[float], float]:
+    """Where a time stands, from the first run at the left to the last one at the right."""
+    first, span = points[0].at, (points[-1].at - points[0].at) or 1.0
+    return lambda at: LEFT + (at - first) / span * (WIDTH - LEFT - RIGHT)
+
+
+def stretches(points: Sequence[Point]) -> list[list[tuple[Point, float]]]:
+    """The lines: runs between gaps with their values; a run alone makes none."""
     found: list[list[tuple[Point, float]]] = [[]]
     for point in points:
         if point.value is None:
@@ -116,11 +121,22 @@ def _stretches(points: Sequence[Point]) -> list[list[tuple[Point, float]]]:
     return [stretch for stretch in found if len(stretch) > 1]
 
 
-def _point(point: Point, x: float, y: float | None) -> str:
-    what = "could not be measured" if point.value is None else f"{point.value * 100:.1f}%, {point.verdict}"
+def dots(
+    points: Sequence[Point],
+    x: Callable[[float], float],
+    y: Callable[[float], float],
+    floor: float,
+    said: Callable[[float], str],
+) -> list[str]:
+    """A dot per run that leads to its page; a tick on the ``floor`` where it could not be measured."""
+    return [_dot(p, x(p.at), None if p.value is None else y(p.value), floor, said) for p in points]
+
+
+def _dot(point: Point, x: float, y: float | None, floor: float, said: Callable[[float], str]) -> str:
+    what = "could not be measured" if point.value is None else f"{said(point.value)}, {point.verdict}"
     title = f"<title>run {point.run} at {wording.clock(point.at)}: {escape(what)}</title>"
     if y is None:
-        drawn = f'<rect class="gap" x="{x - 2:.1f}" y="{HEIGHT - _BOTTOM - 8}" width="4" height="8">{title}</rect>'
+        drawn = f'<rect class="gap" x="{x - 2:.1f}" y="{floor - 8}" width="4" height="8">{title}</rect>'
     else:
         drawn = (
             f'<circle class="dot {escape(point.verdict)}" cx="{x:.1f}" cy="{y:.1f}" r="3.5">{title}</circle>'

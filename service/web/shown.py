@@ -11,12 +11,14 @@ from checks.types import ALL, Finding, Verdict
 from service import wording
 from service.alerting import Alert, AlertKind
 from service.facts import Facts
+from service.original import versus_original
 from service.records import BaselineRecord, RunRecord
 from service.report import finding_object
 from service.retirement import in_words
 from service.text import safe
 from service.web import views
 from service.web.chart import Event, Point, chart
+from service.web.evidence import evidence_chart
 
 if TYPE_CHECKING:
     from service.store import Store
@@ -192,6 +194,7 @@ def target_context(
         "scorer": scorer,
         "key": _key(runs, band is not None),
         "chart": chart(_points(runs, scorer), name=scorer, band=band, events=events) if scorer else None,
+        "evidence": evidence_chart(_evidence(runs, scorer), name=scorer) if scorer else None,
         "marks": list(reversed(marks))[:6],
         "alerts": alerts,
         "silences": store.silences(name, active_at=facts.now()),
@@ -201,7 +204,27 @@ def target_context(
         if view.retires is None
         else {"day": view.retires.day, "words": in_words(view.retires, facts.now())},
         "measured_at": views.ended_at(view.last_measured),
+        "finds": facts.finds(name),
+        "original": _versus_original(store, view.last_measured),
     }
+
+
+def _versus_original(store: Store, run: RunRecord | None) -> list[dict[str, Any]]:
+    """A run against the first baseline, in the shape of findings; empty where that is its own."""
+    found = [] if run is None else versus_original(store, run)
+    return [
+        {
+            "check": "quality",
+            "scorer": one.scorer,
+            "baseline": one.original,
+            "current": one.current,
+            "effect": one.effect,
+            "interval": list(one.interval),
+            "n": one.examples,
+            "from_run": one.first_run,
+        }
+        for one in found
+    ]
 
 
 def causes_of(store: Store, facts: Facts, alert: Alert) -> dict[str, Any]:
@@ -249,6 +272,21 @@ def _points(runs: Sequence[RunRecord], scorer: str) -> list[Point]:
     ]
 
 
+def _evidence(runs: Sequence[RunRecord], scorer: str) -> list[Point]:
+    """Oldest first: how near to a page the scorer was, its slices among it."""
+    found = []
+    for run in reversed(runs):
+        if run.verdict is not None:
+            own = [
+                finding.evidence
+                for finding in run.findings
+                if (finding.check, finding.scorer) == ("quality", scorer) and finding.evidence is not None
+            ]
+            value = max(own, default=None) if run.measured else None
+            found.append(Point(run.id, run.started_at, value, str(run.verdict)))
+    return found
+
+
 def _key(runs: Sequence[RunRecord], banded: bool) -> list[tuple[str, str]]:
     """What the chart's colours mean, of those that it has: a class and a word each."""
     words = {
@@ -256,6 +294,7 @@ def _key(runs: Sequence[RunRecord], banded: bool) -> list[tuple[str, str]]:
         Verdict.SUSPECT: "● suspect",
         Verdict.IMPROVED: "● improved",
         Verdict.INCONCLUSIVE: "▮ not measured",
+        Verdict.OK: "● ok",
         Verdict.LEARNING: "● learning",
     }
     there = {run.verdict for run in runs}

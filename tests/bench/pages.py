@@ -41,6 +41,10 @@ class _Daemon:
     def reload_successful(self) -> bool | None:
         return True
 
+    def finds(self, _target: str, /) -> tuple[str, ...]:
+        """Nothing."""
+        return ()
+
     def accept_baseline(self, _target: str, _reason: str, /) -> BaselineRecord:
         raise NotImplementedError
 

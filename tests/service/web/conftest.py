@@ -7,7 +7,7 @@ import os
 import shutil
 import socket
 import subprocess
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -145,6 +145,7 @@ class Daemon:
     reloaded: bool | None = True
     asked: list[tuple[str, RunKind]] = field(default_factory=list)
     busy: bool = False
+    found: Mapping[str, Sequence[str]] = field(default_factory=dict)
     accepted: list[tuple[str, str]] = field(default_factory=list)
 
     def now(self) -> float:
@@ -158,6 +159,9 @@ class Daemon:
 
     def reload_successful(self) -> bool | None:
         return self.reloaded
+
+    def finds(self, target: str, /) -> Sequence[str]:
+        return self.found.get(target, ())
 
     def accept_baseline(self, target: str, reason: str, /) -> BaselineRecord:
         self.accepted.append((target, reason))

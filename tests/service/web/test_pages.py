@@ -74,10 +74,34 @@ def test_a_target_page_says_what_fell_and_since_when(fleet: Any, store: Any, bro
     ):
         assert words in page.words
     dots = [a["class"] for t, a in page.tags if t == "circle"]
-    assert dots.count("dot regressed") == 2
-    assert dots.count("dot suspect") == 1
+    assert dots.count("dot regressed") == 4  # two runs, in the scores and in the evidence
+    assert dots.count("dot suspect") == 2
     alert = store.alerts("ticket-router")[0].id
     assert f"/alerts/{alert}" in [a.get("href") for _, a in page.tags]
+
+
+def test_a_target_page_says_what_the_watch_can_find(fleet: Any, browse: Any, daemon: Any) -> None:
+    """The first sentence stands there, the others behind it; hostile text in them is text."""
+    daemon.found = {
+        "quiet": ("Finds a loss of 2 points within a day.", "Twice the examples: <b>1.4 points</b>.")
+    }
+    page = Seen(browse().get("/targets/quiet").text)
+    assert "Finds a loss of 2 points within a day." in page.words
+    assert "Twice the examples: <b>1.4 points</b>." in page.words
+    assert "What it can find" not in Seen(browse().get("/targets/new").text).words
+
+
+def test_accepted_changes_add_up_against_the_original(fleet: Any, store: Any, browse: Any) -> None:
+    """Under a later baseline the page holds the target against its first one, with the change and its interval."""
+    assert "original baseline" not in Seen(browse().get("/targets/ticket-router").text).words
+    worse = store.last_run("ticket-router").id
+    baseline = store.open_baseline("ticket-router", worse + 1, "accepted", 1_794_700_000.0)
+    store.pin_baseline(baseline.id, [worse])
+    fleet.run("ticket-router", "bad")
+    words = Seen(browse().get("/targets/ticket-router").text).words
+    assert re.search(
+        r"Versus the original baseline from run 15 .* label n=60 96.5% 50.0% −46.5 points", words
+    )
 
 
 @pytest.mark.parametrize("name", ["quiet", "unreachable", "new", "never-ran"])
