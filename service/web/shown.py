@@ -45,6 +45,7 @@ def fleet_row(store: Store, facts: Facts, view: views.TargetView) -> dict[str, A
         "says": says(view),
         "measured_at": views.ended_at(view.last_measured),
         "stale": stale(view, facts.now()),
+        "dated": dated(view),
         "spend": spend(store, facts, view),
     }
 
@@ -81,6 +82,11 @@ def stale(view: views.TargetView, now: float) -> bool:
     if measured_at is None or interval_s is None:
         return False
     return now - measured_at > _STALE_INTERVALS * interval_s
+
+
+def dated(view: views.TargetView) -> bool:
+    """Whether the newest scores are of an earlier run, since the last one could not be measured: not today's health."""
+    return view.verdict is Verdict.INCONCLUSIVE and view.last_measured is not None
 
 
 def spend(store: Store, facts: Facts, view: views.TargetView) -> Spend | None:
@@ -204,6 +210,7 @@ def target_context(
         if view.retires is None
         else {"day": view.retires.day, "words": in_words(view.retires, facts.now())},
         "measured_at": views.ended_at(view.last_measured),
+        "dated": dated(view),
         "finds": facts.finds(name),
         "original": _versus_original(store, view.last_measured),
     }

@@ -91,6 +91,16 @@ def test_a_target_page_says_what_the_watch_can_find(fleet: Any, browse: Any, dae
     assert "What it can find" not in Seen(browse().get("/targets/new").text).words
 
 
+def test_what_is_not_measured_is_never_shown_as_healthy(fleet: Any, browse: Any) -> None:
+    """After an outage the last scores stand there as those of an earlier run: no "ok", no floor that holds."""
+    page = Seen(browse().get("/targets/unreachable").text)
+    assert "Not measured now. The last run that was, run 42 2 h ago, found:" in page.words
+    assert "above" not in page.words
+    classes = [a.get("class") for t, a in page.tags if t == "span"]
+    assert classes.count("ok") == 1  # the key of the chart
+    assert "was 96.7%" in Seen(browse().get("/").text).words
+
+
 def test_accepted_changes_add_up_against_the_original(fleet: Any, store: Any, browse: Any) -> None:
     """Under a later baseline the page holds the target against its first one, with the change and its interval."""
     assert "original baseline" not in Seen(browse().get("/targets/ticket-router").text).words
