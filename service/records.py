@@ -8,12 +8,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
+from checks.traffic.window import Window
 from checks.types import (
     BoolArray,
     Example,
     Finding,
     FloatArray,
+    Message,
     Response,
     ScoreSummary,
     Served,
@@ -192,6 +195,55 @@ class ImportedRun:
     finished_at: float | None = None
     served: Served | None = None
     responses: tuple[Response, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TrafficRecord:
+    """How the watch over a target's traffic stands.
+
+    ``about`` identifies what it is held against (golden set, scorers, length of a window); ``first`` is the number of
+    the window that the present baseline begins with, ``number`` that of the newest one that ended (0: none). ``open``
+    is the window that samples are added to. ``state`` is the kept fold over the windows from ``first`` on, None where it
+    has to be folded anew. ``samples``, ``rejected`` and ``own`` (goldwatch's own requests, left out) only grow.
+    ``position`` says how far a followed file was read. ``reason``: why the baseline began anew, None for the first one.
+    """
+
+    target: str
+    about: str
+    began_at: float
+    first: int = 1
+    number: int = 0
+    open: Window | None = None
+    state: bytes | None = None
+    samples: int = 0
+    rejected: int = 0
+    own: int = 0
+    position: Mapping[str, Any] | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TrafficWindow:
+    """A window that ended, its number, and what it had of the budget: ``share`` of one page in ``period_h`` hours."""
+
+    number: int
+    window: Window
+    share: float
+    period_h: float
+
+
+@dataclass(frozen=True, slots=True)
+class TrafficText:
+    """A request that no golden example represents, kept because the configuration asks for it.
+
+    ``key`` identifies the text; ``rank`` decides who stays (the lowest); ``input`` is a text or a conversation.
+    """
+
+    key: str
+    rank: float
+    at: float
+    input: str | tuple[Message, ...]
+    output: str | None = None
 
 
 class DeliveryState(StrEnum):

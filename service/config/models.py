@@ -27,6 +27,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from checks.scorers import Scorer
+from checks.traffic import PART as TRAFFIC_PART
 from service.config.cron import check_cron, check_timezone
 from service.config.durations import Duration
 from service.config.plugged import Plugged
@@ -280,6 +281,25 @@ class BaselineSource(Section):
         return self
 
 
+class Traffic(Section):
+    """What production asks and gets, watched beside the golden set; `{}` to take in posted samples only."""
+
+    file: Annotated[
+        HomePath | None, Field(description="A JSONL file of samples that is followed, through its rotations.")
+    ] = None
+    keep_texts: Annotated[
+        bool,
+        Field(
+            description="Keep the texts of requests that no golden example represents, at most 1,000 and no longer "
+            "than `retention.texts`, for `goldwatch traffic export`. Otherwise nothing of production text is stored."
+        ),
+    ] = False
+    window_s: Annotated[
+        Duration,
+        Field(alias="window", ge=600, le=86_400, description="What is judged at a time, 10m to 1d."),
+    ] = 3600.0
+
+
 class Target(Section):
     """One deployed model under watch."""
 
@@ -347,14 +367,29 @@ class Target(Section):
             json_schema_extra=_or_false,
         ),
     ] = Bursts()
+    traffic: Annotated[
+        Traffic | None,
+        Field(
+            description="Watch what production asks and gets; takes a tenth of the target's part of the "
+            "false-alarm budget. Not watched where nothing is said."
+        ),
+    ] = None
     notify: Annotated[tuple[str, ...] | None, Field(description="Notifiers by name; default: all.")] = None
 
     _share: float = PrivateAttr(default=1.0)
 
     @property
     def share(self) -> float:
-        """The target's part of the false-alarm budget: its weight over the sum of all targets' weights."""
-        return self._share
+        """What the target's runs have of the false-alarm budget.
+
+        Its weight over the sum of all targets' weights, less the part of its traffic where that is watched.
+        """
+        return self._share if self.traffic is None else self._share * (1.0 - TRAFFIC_PART)
+
+    @property
+    def traffic_share(self) -> float:
+        """What the target's traffic has of the false-alarm budget; 0 where it is not watched."""
+        return 0.0 if self.traffic is None else self._share * TRAFFIC_PART
 
     def scorer(self, name: str) -> Scorer:
         """The scorer of that name.

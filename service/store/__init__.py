@@ -3,8 +3,8 @@
 :class:`Store` is made of one class per noun, each in a file of its own: ``golden.py``, ``runs.py``,
 ``responses.py``, ``judging.py`` (the end of a run, and history), ``lineage.py``, ``baselines.py``,
 ``outbox.py`` (alerts and messages), ``acts.py`` (what people did about them), ``marks.py``, ``metrics.py``,
-``retention.py``, ``dump.py``. Below them: ``database.py`` (URL, engine, transactions), ``schema.py`` and
-``migrations/``, ``tables.py``; beside them the pure ``packing.py`` and ``values.py``. Methods take and return the
+``traffic.py``, ``retention.py``, ``dump.py``. Below them: ``database.py`` (URL, engine, transactions), ``schema.py``
+and ``migrations/``, ``tables.py``; beside them the pure ``packing.py`` and ``values.py``. Methods take and return the
 frozen values of ``service/records.py``; rows stay inside.
 
 To add a noun: its table in ``tables.py``, a migration, one file with a class of queries on
@@ -24,9 +24,10 @@ from service.store.marks import Marks
 from service.store.metrics import Metrics
 from service.store.packing import stored_latency
 from service.store.retention import Retention
+from service.store.traffic import Traffic
 
 __all__ = ["BUCKETS_S", "Carried", "NotRunningError", "Store", "StoreError", "stored_latency"]
 
 
-class Store(Baselines, Metrics, Marks, Acts, Causes, Retention, Dumps):
+class Store(Baselines, Metrics, Marks, Acts, Causes, Traffic, Retention, Dumps):
     """The store of one installation; see :meth:`open`. Every method may be called from any thread."""

@@ -360,6 +360,43 @@ class _Comparison(_Row, table=True):
     answers: bytes | None = Field(sa_type=LargeBinary)
 
 
+class _Traffic(_Row, table=True):
+    """How far the traffic of a target was read, the open window, and the kept fold over those that ended."""
+
+    __tablename__ = "goldwatch_traffic"
+    target: str = Field(sa_type=SafeText, primary_key=True)
+    about: str = Field(sa_type=Text)
+    began_at: float
+    first: int
+    number: int
+    body: bytes = Field(sa_type=LargeBinary)
+    state: bytes | None = Field(sa_type=LargeBinary)
+
+
+class _TrafficWindow(_Row, table=True):
+    """Counts over some time of traffic; no texts."""
+
+    __tablename__ = "goldwatch_traffic_window"
+    target: str = Field(sa_type=SafeText, primary_key=True)
+    number: int = Field(primary_key=True)
+    closed_at: float
+    share: float
+    period_h: float
+    body: bytes = Field(sa_type=LargeBinary)
+
+
+class _TrafficText(_Row, table=True):
+    """A request that no golden example represents, where the configuration asks to keep such texts."""
+
+    __tablename__ = "goldwatch_traffic_text"
+    __table_args__: ClassVar[Any] = (Index(None, "target", "rank"),)
+    target: str = Field(sa_type=SafeText, primary_key=True)
+    key: str = Field(sa_type=Text, primary_key=True)
+    rank: float
+    at: float
+    body: bytes = Field(sa_type=LargeBinary)
+
+
 class _Counter(_Row, table=True):
     """Totals that never go down. ``subject`` is a target or a notifier, ``part`` a scorer or empty."""
 
@@ -416,6 +453,9 @@ MARK = _table(_Mark)
 DIAGNOSIS = _table(_Diagnosis)
 BASE_ANSWERS = _table(_BaseAnswers)
 COMPARISON = _table(_Comparison)
+TRAFFIC = _table(_Traffic)
+TRAFFIC_WINDOW = _table(_TrafficWindow)
+TRAFFIC_TEXT = _table(_TrafficText)
 COUNTER = _table(_Counter)
 TARGET_STATE = _table(_TargetState)
 VERSION = _table(_Version)

@@ -1,0 +1,117 @@
+"""Does any golden example represent this text? The nearest one, and a threshold that the golden set itself teaches.
+
+Every golden input is a vector (``features.py``), its places weighted by how rare they are in the golden set
+(``log((1 + m) / (1 + df)) + 1``). A text is *represented* if its cosine to the nearest golden input reaches the
+threshold. The threshold is the :data:`STRAYS` quantile of what golden inputs have to their own nearest neighbour, each
+left out in turn: so a text counts as new if it lies further from the set than 95 of 100 of the set's own members lie
+from the others. Were production like the golden set, about one sample in twenty would count as new by construction;
+what is above that is debt.
+
+The inputs are also sorted into at most :data:`CLUSTERS` kinds (spherical k-means from a fixed start), so that a shift
+between kinds that are all represented is seen, too. More than :data:`MOST_ANCHORS` inputs are thinned evenly.
+
+When not to use it: for sets of fewer than :data:`LEAST_EXAMPLES` inputs; the threshold would be a guess. It is lexical:
+the same question in other words is far away, which errs on the side of asking for a label.
+
+Reference: the leave-one-out nearest-neighbour rule is that of one-class classification; Tax, *One-class
+classification* (2001), ch. 3.4.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from checks.traffic.features import SIZE, vector
+from checks.types import FloatArray
+
+STRAYS = 0.05
+CLUSTERS = 6
+MOST_ANCHORS = 1000
+LEAST_EXAMPLES = 20
+_ROUNDS = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Anchors:
+    """What the golden set represents.
+
+    ``matrix`` float32 [anchors, SIZE], rows of length 1; ``weights`` [SIZE]; ``kinds`` the cluster of each anchor,
+    0 to ``clusters`` - 1; ``threshold`` the least cosine at which a text is represented; ``shares`` [clusters] how
+    much of the golden set is of each kind.
+    """
+
+    matrix: NDArray[np.float32]
+    weights: FloatArray
+    kinds: NDArray[np.int64]
+    threshold: float
+    shares: FloatArray
+
+    @property
+    def clusters(self) -> int:
+        """How many kinds of input there are."""
+        return len(self.shares)
+
+
+def learn(texts: Sequence[str]) -> Anchors | None:
+    """What these golden inputs represent; None where there are too few to say."""
+    if len(texts) < LEAST_EXAMPLES:
+        return None
+    step = max(len(texts) / MOST_ANCHORS, 1.0)
+    chosen = [texts[int(i * step)] for i in range(int(len(texts) / step))]
+    plain = np.array([vector(text) for text in chosen])
+    frequency = (plain != 0.0).sum(axis=0)
+    weights: FloatArray = np.log((1.0 + len(plain)) / (1.0 + frequency)) + 1.0
+    matrix = _unit(plain * weights).astype(np.float32)
+    near = matrix @ matrix.T
+    np.fill_diagonal(near, -1.0)
+    threshold = float(np.quantile(near.max(axis=1).astype(float), STRAYS))
+    kinds = _kinds(matrix, min(CLUSTERS, len(chosen) // 10))
+    shares: FloatArray = np.bincount(kinds) / len(kinds)
+    return Anchors(matrix, weights, kinds, threshold, shares)
+
+
+def nearest(anchors: Anchors, text: str) -> tuple[float, int]:
+    """The cosine to the nearest golden input, and that input's kind.
+
+    An empty text has nothing in common with any: its cosine is 0.
+    """
+    weighted = vector(text) * anchors.weights
+    length = float(np.sqrt(weighted @ weighted))
+    if length == 0.0:
+        return 0.0, 0
+    cosines = anchors.matrix @ (weighted / length).astype(np.float32)
+    best = int(np.argmax(cosines))
+    return float(cosines[best]), int(anchors.kinds[best])
+
+
+def weighted_vectors(anchors: Anchors, texts: Sequence[str]) -> NDArray[np.float32]:
+    """The texts as the anchors see them, float32 [texts, SIZE], rows of length 1 (or all zero)."""
+    if not texts:
+        return np.zeros((0, SIZE), dtype=np.float32)
+    return _unit(np.array([vector(text) for text in texts]) * anchors.weights).astype(np.float32)
+
+
+def _unit(rows: FloatArray) -> FloatArray:
+    length = np.sqrt((rows * rows).sum(axis=1, keepdims=True))
+    made: FloatArray = rows / np.where(length > 0.0, length, 1.0)
+    return made
+
+
+def _kinds(matrix: NDArray[np.float32], count: int) -> NDArray[np.int64]:
+    """Spherical k-means; each next centre begins furthest from those before it. Kinds without a member are dropped."""
+    centres = [matrix.mean(axis=0)]
+    for _ in range(count):
+        closest = (matrix @ np.array(centres).T).max(axis=1)
+        centres.append(matrix[int(np.argmin(closest))])
+    means = np.array(centres[1:])
+    kinds = np.zeros(len(matrix), dtype=np.int64)
+    for _ in range(_ROUNDS):
+        kinds = np.argmax(matrix @ means.T, axis=1)
+        sums = np.array([matrix[kinds == kind].sum(axis=0) for kind in range(len(means))])
+        means = _unit(sums.astype(float)).astype(np.float32)
+    _, numbered = np.unique(kinds, return_inverse=True)
+    return numbered.astype(np.int64)
