@@ -203,9 +203,9 @@ class TrafficRecord:
 
     ``about`` identifies what it is held against (golden set, scorers, length of a window); ``first`` is the number of
     the window that the present baseline begins with, ``number`` that of the newest one that ended (0: none). ``open``
-    is the window that samples are added to. ``state`` is the kept fold over the windows from ``first`` on, None where it
-    has to be folded anew. ``samples``, ``rejected`` and ``own`` (goldwatch's own requests, left out) only grow.
-    ``position`` says how far a followed file was read. ``reason``: why the baseline began anew, None for the first one.
+    is the window that samples are added to. ``state`` is the kept fold over the windows from ``first`` on, None where
+    it has to be folded anew. ``samples``, ``rejected`` and ``own`` (goldwatch's own requests, left out) only grow.
+    ``position`` says how far a followed file was read. ``reason``: why the baseline began anew, None for the first.
     """
 
     target: str

@@ -66,6 +66,7 @@ class Stream:
     sides: two_sided.State
     total: FloatArray
     windows: int = 0
+    evidence: float = 0.0
     said: str | None = None
     since_h: float | None = None
 
@@ -187,8 +188,8 @@ def advance(
             stepped = replace(
                 stepped, said=_said(about, name, stepped, window, seen), since_h=window.closed_at / 3600.0
             )
-        after[name] = stepped
         evidence = max(page.evidence, 1.0) if page is not None else seen.evidence
+        after[name] = stepped = replace(stepped, evidence=evidence)
         verdicts.append(Verdict(name, sides.learning, evidence, stepped.said, stepped.since_h))
     return State(after, state.windows + 1, window.closed_at), tuple(verdicts)
 
@@ -252,3 +253,8 @@ def _said(about: Subject, name: str, stream: Stream, window: Window, seen: two_s
         return f"requests of {block} (nearest golden examples) {moved}"
     named = block if block == _OTHER_NAME else f"label “{block}”"
     return f"{named} {moved} of the answers"
+
+
+def level(state: State) -> float:
+    """The evidence of the stream that has most, relative to the threshold: 1 pages."""
+    return max((stream.evidence for stream in state.streams.values()), default=0.0)
