@@ -23,7 +23,8 @@ class TargetFacts:
     ``url`` is the endpoint's address without credentials, ``model`` the name that is asked for,
     ``reference`` the base model's name; ``floors`` maps a scorer to its ``min``. ``trouble`` is why it could not be
     run as it stands (an edited golden set, say), None where nothing is wrong. ``retires_on`` is the configured day on
-    which the model goes.
+    which the model goes. ``traffic_window_s``: production traffic is watched by windows of this length; None: it is
+    not.
     """
 
     name: str
@@ -42,6 +43,7 @@ class TargetFacts:
     tokens_per_day: int | None = None
     usd_per_day: float | None = None
     retires_on: date | None = None
+    traffic_window_s: float | None = None
 
 
 class Facts(Protocol):

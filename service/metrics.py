@@ -19,8 +19,17 @@ from prometheus_client.registry import Collector, CollectorRegistry
 from checks.types import ALL, Finding, ScoreSummary, Verdict
 from service import __version__
 from service.facts import Facts, TargetFacts
-from service.records import DeploymentMark, Histogram, MetricsSnapshot, RunRecord, TargetMetrics
+from service.records import (
+    DeploymentMark,
+    Histogram,
+    MetricsSnapshot,
+    RunRecord,
+    TargetMetrics,
+    TrafficRecord,
+    TrafficWindow,
+)
 from service.retirement import listed_at, retirement
+from service.traffic.view import TrafficView, view
 
 Value = tuple[Sequence[str], float]
 DAY_S = 86_400.0
@@ -53,6 +62,15 @@ NAMES: Mapping[str, tuple[str, ...]] = {
     "goldwatch_deployment_timestamp_seconds": ("target",),
     "goldwatch_deployment_info": ("target", "version"),
     "goldwatch_model_retirement_timestamp_seconds": ("target",),
+    "goldwatch_traffic_samples_total": ("target", "outcome"),
+    "goldwatch_traffic_last_sample_timestamp_seconds": ("target",),
+    "goldwatch_traffic_coverage_debt_ratio": ("target",),
+    "goldwatch_traffic_coverage_debt_lower_ratio": ("target",),
+    "goldwatch_traffic_coverage_debt_upper_ratio": ("target",),
+    "goldwatch_traffic_malformed_ratio": ("target",),
+    "goldwatch_traffic_refusal_ratio": ("target",),
+    "goldwatch_traffic_evidence": ("target",),
+    "goldwatch_traffic_moved": ("target",),
     "goldwatch_target_info": ("target", "severity", "pager"),
     "goldwatch_golden_info": ("target", "digest", "version"),
     "goldwatch_endpoint_info": (
@@ -95,6 +113,15 @@ _HELP = {
     "goldwatch_deployment_info": "The version that the newest deployment mark names.",
     "goldwatch_model_retirement_timestamp_seconds": "When the model is switched off (retires_on, else what the "
     "provider's model list says).",
+    "goldwatch_traffic_samples_total": "Samples of production by outcome (counted, rejected, own: goldwatch's own).",
+    "goldwatch_traffic_last_sample_timestamp_seconds": "When the newest sample of production was asked.",
+    "goldwatch_traffic_coverage_debt_ratio": "Share of a week's samples that no golden example represents.",
+    "goldwatch_traffic_coverage_debt_lower_ratio": "Lower end of its 95% interval.",
+    "goldwatch_traffic_coverage_debt_upper_ratio": "Upper end of its 95% interval.",
+    "goldwatch_traffic_malformed_ratio": "Share of a week's answers that cannot be read in the expected form.",
+    "goldwatch_traffic_refusal_ratio": "Share of a week's answers that refuse.",
+    "goldwatch_traffic_evidence": "Evidence that the traffic moved, relative to the threshold: 1 pages.",
+    "goldwatch_traffic_moved": "1 while a page stands that the traffic moved, 0 if not; says nothing of the model.",
     "goldwatch_target_info": "The target's labels, and the side that pages for it.",
     "goldwatch_golden_info": "The golden set that the last run replayed.",
     "goldwatch_endpoint_info": "The endpoint as configured, and what it last said it is.",
@@ -117,6 +144,12 @@ class Source(Protocol):
 
     def spent_since(self, target: str, at: float, /) -> tuple[int, float]:
         """Tokens and US dollars of the runs that ended since ``at``."""
+
+    def traffic(self, target: str) -> TrafficRecord | None:
+        """How the watch over a target's traffic stands."""
+
+    def traffic_windows(self, target: str, *, first: int = 1, most: int | None = None) -> list[TrafficWindow]:
+        """The windows of its traffic that ended, oldest first."""
 
 
 class GoldwatchCollector(Collector):
@@ -143,6 +176,7 @@ class GoldwatchCollector(Collector):
                 *_of_target(facts, target, self._facts.slices),
                 *_of_mark(marks.get(facts.name)),
                 *self._of_limits(facts),
+                *self._of_traffic(facts),
             ):
                 values[name].append(((facts.name, *labels), value))
             if (next_at := self._facts.next_run_at(facts.name)) is not None:
@@ -165,6 +199,13 @@ class GoldwatchCollector(Collector):
             if family.samples:
                 yield family
 
+    def _of_traffic(self, facts: TargetFacts) -> Iterator[Row]:
+        if facts.traffic_window_s is None:
+            return
+        found = view(self._store, facts.name, facts.traffic_window_s)
+        if found is not None:
+            yield from _of_traffic(found)
+
     def _of_limits(self, facts: TargetFacts) -> Iterator[Row]:
         if facts.tokens_per_day is None and facts.usd_per_day is None:
             return
@@ -174,6 +215,26 @@ class GoldwatchCollector(Collector):
             yield "goldwatch_limit_used_ratio", ("tokens_per_day",), tokens / facts.tokens_per_day
         if facts.usd_per_day is not None:
             yield "goldwatch_limit_used_ratio", ("usd_per_day",), usd / facts.usd_per_day
+
+
+def _of_traffic(found: TrafficView) -> Iterator[Row]:
+    for outcome, count in (("counted", found.samples), ("own", found.own), ("rejected", found.rejected)):
+        yield "goldwatch_traffic_samples_total", (outcome,), count
+    known = {
+        "goldwatch_traffic_last_sample_timestamp_seconds": found.last_at,
+        "goldwatch_traffic_malformed_ratio": found.malformed_ratio,
+        "goldwatch_traffic_refusal_ratio": found.refusal_ratio,
+        "goldwatch_traffic_evidence": found.evidence,
+        "goldwatch_traffic_moved": None if found.learning else float(bool(found.moved)),
+    }
+    if (owed := found.debt) is not None:
+        known["goldwatch_traffic_coverage_debt_ratio"] = owed.ratio
+        if owed.interval is not None:
+            known["goldwatch_traffic_coverage_debt_lower_ratio"] = owed.interval[0]
+            known["goldwatch_traffic_coverage_debt_upper_ratio"] = owed.interval[1]
+    for name, value in known.items():
+        if value is not None:
+            yield name, (), value
 
 
 def registry(store: Source, facts: Facts) -> CollectorRegistry:

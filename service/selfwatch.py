@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 SERVICE = "goldwatch"
 """The target of what is the whole service's trouble."""
 
-OVERDUE, GOLDEN_SET, RETIREMENT = "overdue", "golden_set", "retirement"
+OVERDUE, GOLDEN_SET, RETIREMENT, TRAFFIC = "overdue", "golden_set", "retirement", "traffic"
 OVERDUE_INTERVALS = 2
 MIN_ATTEMPTS = 8
 """Attempts (over two minutes of them) after which a notifier is said to fail."""

@@ -40,14 +40,15 @@ class Anchors:
     """What the golden set represents.
 
     ``matrix`` float32 [anchors, SIZE], rows of length 1; ``weights`` [SIZE]; ``kinds`` the cluster of each anchor,
-    0 to ``clusters`` - 1; ``threshold`` the least cosine at which a text is represented; ``shares`` [clusters] how
-    much of the golden set is of each kind.
+    0 to ``clusters`` - 1; ``threshold`` the least cosine at which a text is represented, ``typical`` the median of what
+    golden inputs have to their own nearest; ``shares`` [clusters] how much of the golden set is of each kind.
     """
 
     matrix: NDArray[np.float32]
     weights: FloatArray
     kinds: NDArray[np.int64]
     threshold: float
+    typical: float
     shares: FloatArray
 
     @property
@@ -68,10 +69,10 @@ def learn(texts: Sequence[str]) -> Anchors | None:
     matrix = _unit(plain * weights).astype(np.float32)
     near = matrix @ matrix.T
     np.fill_diagonal(near, -1.0)
-    threshold = float(np.quantile(near.max(axis=1).astype(float), STRAYS))
+    threshold, typical = np.quantile(near.max(axis=1).astype(float), [STRAYS, 0.5])
     kinds = _kinds(matrix, min(CLUSTERS, len(chosen) // 10))
     shares: FloatArray = np.bincount(kinds) / len(kinds)
-    return Anchors(matrix, weights, kinds, threshold, shares)
+    return Anchors(matrix, weights, kinds, float(threshold), float(typical), shares)
 
 
 def nearest(anchors: Anchors, text: str) -> tuple[float, int]:

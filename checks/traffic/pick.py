@@ -1,9 +1,10 @@
 """Which samples are most worth a label? Those that stand for most of what no golden example represents.
 
-Greedy maximum coverage: of the samples that are new, take the one that represents (cosine at or above the golden set's
-threshold) most of those that nothing chosen represents yet; repeat. Greedy reaches at least 63% of the best choice's
-coverage (Nemhauser, Wolsey, Fisher 1978). So one new language with many requests comes before one odd message, and
-the same question is not asked for twice.
+Greedy maximum coverage: of the samples that are new, take the one that represents most of those that nothing chosen
+represents yet; repeat. Here a sample represents another if they are as near as golden inputs typically are to their
+nearest: one golden example more should stand for its kind as well as the others do. Greedy reaches at least 63% of the
+best choice's coverage (Nemhauser, Wolsey, Fisher 1978). So one new language with many requests comes before one odd
+message, and the same question is not asked for twice.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ class Picked:
 def pick(anchors: Anchors, texts: Sequence[str], most: int) -> tuple[Picked, ...]:
     """At most ``most`` of the texts, the most worth a label first; fewer where fewer represent all of them."""
     vectors = weighted_vectors(anchors, texts)
-    like = vectors @ vectors.T >= anchors.threshold
+    like = vectors @ vectors.T >= anchors.typical
     np.fill_diagonal(like, True)
     left = np.ones(len(texts), dtype=bool)
     chosen: list[Picked] = []

@@ -32,6 +32,7 @@ COMMANDS = {
     "serve": "Run the daemon: schedule, replay, judge, metrics, pages, alerts.",
     "worker": "Run one more worker for a serve on PostgreSQL.",
     "baseline": "Look at, accept or export the baseline that says what healthy is.",
+    "traffic": "See what production asks, and export what the golden set lacks.",
     "history": "List every run of a target, oldest first.",
     "explain": "Say why a run was judged as it was.",
     "compare": "Compare two sets of answers to the same golden set, before and after.",

@@ -35,19 +35,23 @@ from service.daemon.facts import facts_of
 from service.daemon.finds import Finds
 from service.daemon.lookout import Lookout
 from service.daemon.server import WebServer, address
+from service.daemon.traffic import Traffic
 from service.daemon.watch import Crew, Watch
 from service.errors import UserError
 from service.facts import TargetFacts
 from service.notifiers import read_secret
 from service.notifiers._http import client as notifier_client
 from service.pipeline import Shell
-from service.records import BaselineRecord, RunKind
+from service.records import BaselineRecord, RunKind, RunState
 from service.schedule import trigger
 
 if TYPE_CHECKING:
     import httpx
 
     from service.store import Store
+    from service.traffic.ingest import Taken
+    from service.traffic.sample import Sample
+    from service.workers.queue import JobQueue
 
 RUNS_AT_ONCE = 4
 """Targets that are replayed at the same time; the others wait for a slot."""
@@ -64,10 +68,14 @@ _MESSAGES_WITHIN_S = 8.0
 LOOK_S = 30.0
 """How often the watch looks at itself, and receivers that forget are reminded."""
 
-_SWEEP, _PRUNE, _LOOK = (
+FOLLOW_S = 5.0
+"""How often followed files of production samples are read."""
+
+_SWEEP, _PRUNE, _LOOK, _FOLLOW = (
     "goldwatch:sweep",
     "goldwatch:prune",
     "goldwatch:look",
+    "goldwatch:follow",
 )  # no target's name holds a colon
 
 _log = structlog.get_logger("goldwatch")
@@ -80,9 +88,11 @@ class Daemon:
         path: the configuration's file, read again at SIGHUP.
         config: what it says now.
         store: open; the daemon closes it.
-        bound: the socket that the web server answers on.
+        bound: the socket that the web server answers on; None where none does.
         redactor: learns the secrets of each configuration.
         clock: seconds since 1970.
+        queue: what hands the runs to several processes; None where this one makes them all.
+        work: whether this process makes runs of the queue.
     """
 
     def __init__(
@@ -90,13 +100,16 @@ class Daemon:
         path: Path,
         config: Config,
         store: Store,
-        bound: socket.socket,
+        bound: socket.socket | None,
         redactor: logs.Redactor,
         *,
         clock: Callable[[], float] = time.time,
+        queue: JobQueue | None = None,
+        work: bool = True,
     ) -> None:
         self.config = config
-        self.url = address(bound)
+        self._queue, self._work = queue, work
+        self.url = "" if bound is None else address(bound)
         self._path, self._store, self._bound, self._redactor, self._clock = (
             path,
             store,
@@ -117,6 +130,7 @@ class Daemon:
         self._tasks: set[asyncio.Task[Any]] = set()
         self._lookout = Lookout(store, clock)
         self._finds = Finds(store, clock)
+        self._traffic = Traffic(store, clock)
         self._troubles: dict[str, str] = {}
         self._reminded_at: dict[str, float] = {}
 
@@ -125,8 +139,8 @@ class Daemon:
         from service.web.app import create_app  # noqa: PLC0415  # FastAPI is heavy, and tests of parts need none
 
         self._listen_to_signals()
-        server = WebServer(create_app(self._store, self))
-        web = asyncio.create_task(server.serve(sockets=[self._bound]), name="web")
+        server = WebServer(create_app(self._store, self, take=self._take))
+        web = asyncio.create_task(server.serve(sockets=[self._bound] if self._bound else None), name="web")
         async with notifier_client() as client:
             outbox = asyncio.create_task(
                 dispatch.run_forever(
@@ -141,9 +155,11 @@ class Daemon:
                 ),
                 name="outbox",
             )
+            hands = self._start_queue()
             self._scheduler.start()
             self._every(_SWEEP, self._sweep, timedelta(seconds=SWEEP_S), first_in_s=0.0)
             self._every(_PRUNE, self._prune, timedelta(days=1), first_in_s=60.0)
+            self._every(_FOLLOW, self._follow, timedelta(seconds=FOLLOW_S), first_in_s=1.0)
             self._every(_LOOK, partial(self._look, client), timedelta(seconds=LOOK_S), first_in_s=LOOK_S / 2)
             self._put_in_force(self.config, self._token)
             _log.info(
@@ -157,6 +173,7 @@ class Daemon:
             ended, _ = await asyncio.wait({stopped, web, outbox}, return_when=asyncio.FIRST_COMPLETED)
             self._stop.set()
             await self._drain(outbox, client)
+            await self._close_queue(hands)
             server.stop()
             await web
         for task in ended - {stopped}:
@@ -208,6 +225,10 @@ class Daemon:
 
     async def request_run(self, target: str, kind: RunKind, /) -> bool:
         """Ask for a run now."""
+        if self._queue is not None:
+            last = await asyncio.to_thread(self._store.last_run, target)
+            busy = last is not None and last.state is RunState.RUNNING
+            return not (busy and kind is not RunKind.MARK) and await self._queue.ask(target, kind)
         watch = self._watches.get(target)
         known = any(target == one.name for one in self.config.targets)
         return watch is not None and known and watch.ask(kind)
@@ -225,7 +246,45 @@ class Daemon:
     # What happens by itself
 
     async def _tick(self, name: str) -> None:
-        self._watches[name].wake()
+        self._wake(name)
+
+    def _wake(self, name: str) -> None:
+        """Have a target looked at: here, or by whichever process takes it out of the queue."""
+        if self._queue is not None:
+            self._queue.look(name)
+        else:
+            self._watches[name].wake()
+
+    async def _do(self, name: str, kind: RunKind | None, at: float) -> None:
+        """One job of the queue; it ends when there is nothing more to do for the target."""
+        watch = self._watches.get(name)
+        if watch is None:
+            _log.warning("a job is about a target that is not configured here", target=name)
+            return
+        busy = watch.task is not None
+        if kind is not None and not await asyncio.to_thread(self._made, name, kind, at):
+            watch.ask(kind)
+        else:
+            watch.wake()
+        if not busy and (task := watch.task) is not None:
+            await asyncio.wait({task})
+
+    def _made(self, name: str, kind: RunKind, at: float) -> bool:
+        """Whether a worker that died had begun the run that was asked for; the sweep takes it up."""
+        return any(run.kind is kind and run.started_at >= at for run in self._store.runs(name, limit=8))
+
+    def _start_queue(self) -> asyncio.Task[None] | None:
+        if self._queue is None:
+            return None
+        look = self._do if self._work else None
+        return asyncio.create_task(self._queue.run(look, RUNS_AT_ONCE), name="queue")
+
+    async def _close_queue(self, hands: asyncio.Task[None] | None) -> None:
+        if self._queue is None or hands is None:
+            return
+        await self._queue.close()
+        hands.cancel()
+        await asyncio.wait({hands}, timeout=1.0)
 
     async def _sweep(self) -> None:
         """Wake the targets whose runs nobody works on; close those of targets that are gone."""
@@ -234,19 +293,35 @@ class Daemon:
             known = {target.name for target in self.config.targets}
             for name in {orphan.target for orphan in orphans}:
                 if name in known:
-                    self._watches[name].wake()
+                    self._wake(name)
                 else:
                     await pipeline.resume(self._shell(), only={name})
+            if self._queue is not None:
+                await self._queue.take_back()
         except Exception as error:  # noqa: BLE001  # the next sweep tries again
             self._fault("interrupted runs cannot be looked for", error)
 
     async def _prune(self) -> None:
         try:
-            deleted = await asyncio.to_thread(self._store.prune, self._clock(), self.config.retention.texts_s)
+            keep_s = self.config.retention.texts_s
+            deleted = await asyncio.to_thread(self._store.prune, self._clock(), keep_s)
+            await asyncio.to_thread(self._store.prune_traffic, self._clock(), keep_s)
             if deleted:
                 _log.info("old texts deleted", responses=deleted)
         except Exception as error:  # noqa: BLE001  # tomorrow is another day
             self._fault("old texts cannot be deleted", error)
+
+    def _take(self, target: str, samples: Sequence[Sample], rejected: int) -> Taken:
+        return self._traffic.take(self.config, target, samples, rejected)
+
+    async def _follow(self) -> None:
+        """Count what is new in followed files."""
+        if not any(target.traffic and target.traffic.file for target in self.config.targets):
+            return
+        try:
+            await asyncio.to_thread(self._traffic.follow, self.config)
+        except Exception as error:  # noqa: BLE001  # the next look tries again
+            self._fault("followed files cannot be read", error)
 
     async def _look(self, client: httpx.AsyncClient) -> None:
         """See whether the watch does its work, and remind the receivers that forget."""
@@ -310,9 +385,9 @@ class Daemon:
                 self._scheduler.add_job(
                     self._tick, trigger(target.schedule), [target.name], id=target.name, replace_existing=True
                 )
-                watch.wake()
+                self._wake(target.name)
             elif watch.trouble is not None:
-                watch.wake()
+                self._wake(target.name)
             _warn_of_secrets(target)
         for notifier in config.notifiers:
             if (problem := notifier.problem()) is not None:

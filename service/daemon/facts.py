@@ -44,6 +44,7 @@ def facts_of(
         tokens_per_day=target.limits.tokens_per_day,
         usd_per_day=target.limits.usd_per_day,
         retires_on=target.retires_on,
+        traffic_window_s=None if target.traffic is None else target.traffic.window_s,
     )
 
 

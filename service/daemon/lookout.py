@@ -17,6 +17,7 @@ from service.golden import check_lock
 from service.records import RunState
 from service.retirement import listed_at, retirement, told
 from service.selfwatch import Trouble
+from service.traffic.view import view
 
 if TYPE_CHECKING:
     from service.config import Config, Target
@@ -87,6 +88,8 @@ class Lookout:
                 found.append(_trouble(target, selfwatch.OVERDUE, reason, opens=late))
             if (leaves := self._retires(target, now)) is not None:
                 found.append(leaves)
+            if (moved := self._moved(target)) is not None:
+                found.append(moved)
         return found
 
     def _retires(self, target: Target, now: float) -> Trouble | None:
@@ -103,6 +106,24 @@ class Lookout:
             selfwatch.RETIREMENT,
             notice[0],
             notice[1],
+            target.labels,
+            once=True,
+            kind=AlertKind.NOTICE,
+        )
+
+    def _moved(self, target: Target) -> Trouble | None:
+        """That what production asks or gets has moved, within the false-alarm budget."""
+        if target.traffic is None:
+            return None
+        found = view(self._store, target.name, target.traffic.window_s)
+        sentence = None if found is None else found.sentence
+        if sentence is None:
+            return None
+        return Trouble(
+            target.name,
+            selfwatch.TRAFFIC,
+            sentence,
+            "warning",
             target.labels,
             once=True,
             kind=AlertKind.NOTICE,

@@ -75,12 +75,13 @@ def stored(position: Position) -> dict[str, Any]:
     return asdict(position)
 
 
-def read_new(path: Path, position: Position | None) -> Chunk | None:
+def read_new(path: Path, position: Position | None, *, whole: bool = False) -> Chunk | None:
     """The whole lines after the place, at most :data:`BATCH_BYTES` of them; None where there is nothing to do.
 
     Args:
         path: the followed file.
         position: how far it was read; None: never, it is read from its beginning.
+        whole: nobody writes to it any more, so that its last line needs no end.
 
     Raises:
         OSError: the file is there and cannot be read.
@@ -102,7 +103,7 @@ def read_new(path: Path, position: Position | None) -> Chunk | None:
     if file is None:
         return None
     with file:
-        return _read(file, position or _begin(file))
+        return _read(file, position or _begin(file), final=whole)
 
 
 def _begin(file: BinaryIO) -> Position:

@@ -13,7 +13,6 @@ import math
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -212,7 +211,6 @@ def folded(subject: streams.Subject, windows: Iterable[TrafficWindow]) -> stream
     return state
 
 
-@lru_cache(maxsize=64)
 def load_state(kept: bytes | None) -> streams.State | None:
     """The kept fold; None where there is none, or it is of another version."""
     if kept is None:

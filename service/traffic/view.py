@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from checks.traffic import streams
 from checks.traffic.debt import EXPECTED, Debt, debt
@@ -13,7 +13,7 @@ from service.records import TrafficRecord
 from service.traffic.ingest import load_state
 
 if TYPE_CHECKING:
-    from service.store import Store
+    from service.records import TrafficWindow
 
 RECENT_S = 7 * 86_400.0
 _MOST_WINDOWS = 1100
@@ -59,7 +59,17 @@ class TrafficView:
         )
 
 
-def view(store: Store, target: str, window_s: float = 3600.0) -> TrafficView | None:
+class Kept(Protocol):
+    """What is read; the store has it."""
+
+    def traffic(self, target: str) -> TrafficRecord | None:
+        """How the watch over a target's traffic stands."""
+
+    def traffic_windows(self, target: str, *, first: int = 1, most: int | None = None) -> list[TrafficWindow]:
+        """The windows that ended, oldest first."""
+
+
+def view(store: Kept, target: str, window_s: float = 3600.0) -> TrafficView | None:
     """How the target's traffic stands; None where no sample ever came."""
     record = store.traffic(target)
     if record is None:

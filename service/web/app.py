@@ -16,7 +16,7 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 from service import __version__
 from service.facts import Facts
 from service.metrics import registry
-from service.web import api, api_changes, buttons, pages
+from service.web import api, api_changes, api_traffic, buttons, pages
 from service.web.door import Door
 from service.web.guard import BoundedBody, Revalidated, SecurityHeaders
 from service.web.render import Renderer
@@ -29,12 +29,14 @@ MOST_BODY_BYTES = 64 * 1024
 _log = structlog.get_logger(__name__)
 
 
-def create_app(store: Store, facts: Facts, *, read_only: bool = False) -> FastAPI:
+def create_app(
+    store: Store, facts: Facts, *, read_only: bool = False, take: api_traffic.Take | None = None
+) -> FastAPI:
     """The application over a store and the daemon's facts.
 
     ``/healthz`` says that the process is alive and reads nothing; ``/readyz`` answers 503 until the store
     answers and a configuration is loaded. A store that fails is a 503 with no detail of where it is.
-    ``read_only``: nothing that changes state is let pass, whoever asks.
+    ``read_only``: nothing that changes state is let pass, whoever asks. ``take`` counts samples of production.
     """
     app = FastAPI(
         title="goldwatch",
@@ -49,6 +51,7 @@ def create_app(store: Store, facts: Facts, *, read_only: bool = False) -> FastAP
     render = Renderer(facts, door)
     app.include_router(api.router(store, facts))
     app.include_router(api_changes.router(store, facts, door))
+    app.include_router(api_traffic.router(store, facts, door, take))
     app.include_router(pages.router(store, facts, render))
     app.include_router(buttons.router(store, facts, door, render))
 
@@ -98,6 +101,6 @@ def create_app(store: Store, facts: Facts, *, read_only: bool = False) -> FastAP
             return failed(request, 503, "this cannot be answered now; the daemon's log says why")
 
     app.add_middleware(Revalidated)
-    app.add_middleware(BoundedBody, most_bytes=MOST_BODY_BYTES)
+    app.add_middleware(BoundedBody, most_bytes=MOST_BODY_BYTES, larger=api_traffic.larger_body)
     app.add_middleware(SecurityHeaders)
     return app

@@ -8,7 +8,7 @@ that it visits. Where a token is configured, ``door.py`` decides.
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from hashlib import blake2b
 from urllib.parse import urlsplit
 
@@ -92,28 +92,35 @@ class Revalidated:
 
 
 class BoundedBody:
-    """ASGI middleware that refuses bodies above ``most_bytes``, whatever their headers claim."""
+    """ASGI middleware that refuses bodies above ``most_bytes``, whatever their headers claim.
 
-    def __init__(self, app: ASGIApp, most_bytes: int) -> None:
-        self._app, self._most = app, most_bytes
+    ``larger`` gives the bound of a path that has one of its own.
+    """
+
+    def __init__(
+        self, app: ASGIApp, most_bytes: int, larger: Callable[[str], int | None] | None = None
+    ) -> None:
+        self._app, self._most, self._larger = app, most_bytes, larger
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Read the body up to the bound, then pass the request on with it."""
         if scope["type"] != "http" or scope["method"] in ("GET", "HEAD", "OPTIONS"):
             await self._app(scope, receive, send)
             return
-        body, more = b"", True
+        own = None if self._larger is None else self._larger(scope["path"])
+        most = self._most if own is None else own
+        body, more = bytearray(), True
         while more:
             message = await receive()
             if message["type"] != "http.request":
                 return  # the client went away
             body += message.get("body", b"")
             more = message.get("more_body", False)
-            if len(body) > self._most:
-                answer = JSONResponse({"detail": f"the body is above {self._most} bytes"}, 413)
+            if len(body) > most:
+                answer = JSONResponse({"detail": f"the body is above {most} bytes"}, 413)
                 await answer(scope, receive, send)
                 return
-        whole: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+        whole: list[Message] = [{"type": "http.request", "body": bytes(body), "more_body": False}]
 
         async def replay() -> Message:
             return whole.pop() if whole else await receive()

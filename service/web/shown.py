@@ -16,6 +16,7 @@ from service.records import BaselineRecord, RunRecord
 from service.report import finding_object
 from service.retirement import in_words
 from service.text import safe
+from service.traffic.view import view as traffic_view
 from service.web import views
 from service.web.chart import Event, Point, chart
 from service.web.evidence import evidence_chart
@@ -211,6 +212,9 @@ def target_context(
         else {"day": view.retires.day, "words": in_words(view.retires, facts.now())},
         "measured_at": views.ended_at(view.last_measured),
         "dated": dated(view),
+        "traffic": None
+        if view.facts.traffic_window_s is None
+        else traffic_view(store, name, view.facts.traffic_window_s),
         "finds": facts.finds(name),
         "original": _versus_original(store, view.last_measured),
     }

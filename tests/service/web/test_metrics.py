@@ -11,9 +11,13 @@ import pytest
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
+from checks.inference import packing
+from checks.traffic import streams
+from checks.traffic.window import Window
 from checks.types import ALL, Finding, ScoreSummary, Verdict
 from service.metrics import NAMES, registry, telling_slices
-from service.records import DeploymentMark, MetricsSnapshot
+from service.records import DeploymentMark, MetricsSnapshot, TrafficRecord, TrafficWindow
+from service.store.traffic import TrafficChange
 
 CONTRACT = {
     "goldwatch_runs_total": {"target", "verdict"},
@@ -22,6 +26,15 @@ CONTRACT = {
     "goldwatch_limit_used_ratio": {"target", "limit"},
     "goldwatch_deployment_timestamp_seconds": {"target"},
     "goldwatch_model_retirement_timestamp_seconds": {"target"},
+    "goldwatch_traffic_samples_total": {"target", "outcome"},
+    "goldwatch_traffic_last_sample_timestamp_seconds": {"target"},
+    "goldwatch_traffic_coverage_debt_ratio": {"target"},
+    "goldwatch_traffic_coverage_debt_lower_ratio": {"target"},
+    "goldwatch_traffic_coverage_debt_upper_ratio": {"target"},
+    "goldwatch_traffic_malformed_ratio": {"target"},
+    "goldwatch_traffic_refusal_ratio": {"target"},
+    "goldwatch_traffic_evidence": {"target"},
+    "goldwatch_traffic_moved": {"target"},
     "goldwatch_run_interval_seconds": {"target"},
     "goldwatch_run_duration_seconds": {"target"},
     "goldwatch_next_run_timestamp_seconds": {"target"},
@@ -80,13 +93,24 @@ def base(name: str) -> str:
     return name
 
 
+def watch_traffic(store: Any, target: str) -> None:
+    """A target whose usual traffic is known, with two windows in the store."""
+    hour = Window(0.0, 3600.0, samples=60, compared=60, novel=3, answered=60, read=60, malformed=1, refused=2)
+    state = packing.pack(streams.initial(streams.Subject(0, ())))
+    record = TrafficRecord(target, "about", 0.0, 1, 168, replace(hour, closed_at=4000.0), state, 180, 2, 1)
+    ended = [TrafficWindow(n, replace(hour, novel=n % 7), 0.1, 2160.0) for n in (167, 168)]
+    store.change_traffic(target, lambda _: TrafficChange(record, ended))
+
+
 def test_names_and_labels_are_the_contracts(fleet: Any, daemon: Any, store: Any) -> None:
     """A fleet in every state exports exactly the contract's names, each with exactly its labels."""
     daemon.external_url = "https://goldwatch.example.com/"
     day = date(2027, 1, 15)
     daemon.known = [
-        replace(one, tokens_per_day=10**6, usd_per_day=1.0, retires_on=day) for one in daemon.known
+        replace(one, tokens_per_day=10**6, usd_per_day=1.0, retires_on=day, traffic_window_s=3600.0)
+        for one in daemon.known
     ]
+    watch_traffic(store, "quiet")
     store.add_mark(DeploymentMark("quiet", daemon.at - 60, "v2"))
     labels: dict[str, set[str]] = {}
     for name, pairs in scrape(store, daemon):
