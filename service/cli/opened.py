@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from service.config import Config
     from service.store import Store
+    from service.workers.queue import JobQueue
 
 
 def read_config(path: Path) -> Config:
@@ -37,3 +38,29 @@ def opened_store(config: Config) -> Iterator[Store]:
 
     with Store.open(config.store_url(os.environ), base_dir=config.base_dir) as store:
         yield store
+
+
+def opened_queue(config: Config, store: Store) -> JobQueue | None:
+    """The queue that shares the runs of a store on PostgreSQL, its tables up to date; None on SQLite.
+
+    Raises:
+        StoreError: its tables cannot be made.
+        UserError: procrastinate is not installed.
+    """
+    import importlib.util
+    import os
+    import time
+
+    if not store.shares_work:
+        return None
+    if importlib.util.find_spec("procrastinate") is None:
+        from service.errors import UserError
+
+        raise UserError(
+            "runs on PostgreSQL are shared through procrastinate, which is not installed",
+            "pip install 'goldwatch[postgres]'",
+        )
+    from service.workers.queue import JobQueue
+
+    store.prepare_jobs()
+    return JobQueue(config.store_url(os.environ), time.time)

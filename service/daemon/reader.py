@@ -34,7 +34,7 @@ class Reader(Daemon):
 
         self._listen_to_signals()
         server = WebServer(create_app(self._store, self, read_only=True))
-        web = asyncio.create_task(server.serve(sockets=[self._bound]), name="web")
+        web = asyncio.create_task(server.serve(sockets=[self._bound] if self._bound else None), name="web")
         self._put_in_force(self.config, None)
         _log.info(
             "showing, read-only",

@@ -86,6 +86,9 @@ _KNOWN: tuple[tuple[str, str, str, bool], ...] = (
     ),
     ("does not exist", "has no such database, role or table", "create it, or correct `store:`", False),
     ("permission denied", "refuses this user", "grant the user the right to create and write tables", False),
+    ("the database system is", "is starting or stopping", "wait a moment", True),
+    ("terminating connection", "closed the connection", "try again", True),
+    ("closed the connection unexpectedly", "closed the connection", "look whether the server is up", True),
     ("connection refused", "refuses connections", "start PostgreSQL, or correct host and port", True),
     (
         "name or service not known",

@@ -27,8 +27,9 @@ class Runs(GoldenSets):
         """Begin a run and hold it for ``lease_s``.
 
         Returns:
-            The run's id. None if its scheduled time has had its run, or if the target has a run whose
-            lease is alive.
+            The run's id. None if its scheduled time has had its run, or if the target has a run that is not
+            finished: one with a live lease is being made, an orphan comes first, so that runs are judged in the
+            order in which they began.
 
         Raises:
             StoreError: the golden set is not in the store.
@@ -54,7 +55,9 @@ class Runs(GoldenSets):
             run_id: int | None = connection.scalar(statement.on_conflict_do_nothing().returning(RUN.c.id))
             if run_id is None:
                 return None
-            if not self._take_lease(connection, new.target, run_id, owner, now, lease_s):
+            free = self._take_lease(connection, new.target, run_id, owner, now, lease_s)
+            if not free or self._unfinished(connection, new.target, run_id):
+                connection.execute(delete(LEASE).where(LEASE.c.run_id == run_id))
                 connection.execute(delete(RUN).where(RUN.c.id == run_id))
                 return None
         return run_id
@@ -227,6 +230,13 @@ class Runs(GoldenSets):
     def _records(self, connection: Connection, run_ids: Iterable[int]) -> dict[int, RunRecord]:
         rows = connection.execute(_runs().where(RUN.c.id.in_(sorted(set(run_ids)))))
         return {row.id: record(row) for row in rows}
+
+    @staticmethod
+    def _unfinished(connection: Connection, target: str, but: int) -> bool:
+        query = select(RUN.c.id).where(
+            RUN.c.target == target, RUN.c.state == RunState.RUNNING.value, RUN.c.id != but
+        )
+        return connection.scalar(query.limit(1)) is not None
 
     def _take_lease(
         self, connection: Connection, target: str, run_id: int, owner: str, now: float, lease_s: float

@@ -17,13 +17,18 @@ def command(
         bool,
         typer.Option("--read-only", help="Only show: pages, API and metrics; no run, no message, no change."),
     ] = False,
+    no_work: Annotated[
+        bool,
+        typer.Option("--no-work", help="Make no runs here: goldwatch worker does (needs PostgreSQL)."),
+    ] = False,
     config: ConfigFile = CONFIG,
 ) -> int:
     """Run the daemon: schedule, replay, judge, metrics, pages, alerts.
 
     Each target is replayed on its schedule; one that never ran starts at once, and of missed ticks only the newest is
     run. SIGHUP reads the configuration again. SIGTERM and Ctrl-C leave within 10 s, and the next start goes on where
-    this one stopped. Logs go to standard error, as JSON where that is no terminal.
+    this one stopped. On PostgreSQL as many may run as you like, and ``goldwatch worker`` beside them: each tick is run
+    once. Logs go to standard error, as JSON where that is no terminal.
 
     \b
     Examples:
@@ -38,7 +43,7 @@ def command(
 
     _import_without_colours()
     from service import logs
-    from service.cli.opened import read_config
+    from service.cli.opened import opened_queue, read_config
 
     loaded = read_config(config)
     redactor = logs.Redactor(logs.secrets_of(loaded))
@@ -46,6 +51,7 @@ def command(
     from service.daemon.daemon import Daemon, token_of
     from service.daemon.reader import Reader
     from service.daemon.server import bind
+    from service.errors import UserError
     from service.store import Store
 
     token_of(loaded)
@@ -53,9 +59,25 @@ def command(
         bind(loaded.web) as bound,
         Store.open(loaded.store_url(os.environ), base_dir=loaded.base_dir, read_only=read_only) as store,
     ):
+        if no_work and not store.shares_work:
+            raise UserError(
+                "--no-work needs a store on PostgreSQL", "leave it out: on SQLite, serve makes the runs"
+            )
 
         async def live() -> None:
-            daemon = (Reader if read_only else Daemon)(config, loaded, store, bound, redactor)
+            daemon = (
+                Reader(config, loaded, store, bound, redactor)
+                if read_only
+                else Daemon(
+                    config,
+                    loaded,
+                    store,
+                    bound,
+                    redactor,
+                    queue=opened_queue(loaded, store),
+                    work=not no_work,
+                )
+            )
             if sys.stdout.isatty():
                 _greet(daemon)
             await daemon.run()

@@ -79,8 +79,14 @@ def test_a_killed_process_leaves_all_or_nothing(local: Any, tmp_path: Path, work
     path = tmp_path / "local.db"
     rng = random.Random(7)
     finished: set[int] = set()
-    for kill in range(12):
-        job = {"url": f"sqlite:///{path}", "digest": local.golden.digest, "now": 1000.0 * kill}
+    names = [f"router-{kill}" for kill in range(12)]
+    for kill, name in enumerate(names):
+        job = {
+            "url": f"sqlite:///{path}",
+            "digest": local.golden.digest,
+            "now": 1000.0 * kill,
+            "target": name,
+        }
         (pid,) = workers.start(do="replay", **job)
         for _ in range(rng.randrange(1, 16)):
             words = workers.line()
@@ -92,16 +98,19 @@ def test_a_killed_process_leaves_all_or_nothing(local: Any, tmp_path: Path, work
             assert other.execute("PRAGMA foreign_key_check").fetchall() == []
         other.close()
 
-    runs = store.runs("router", limit=None)
+    runs = [run for name in names for run in store.runs(name, limit=None)]
     done = {run.id for run in runs if run.state is RunState.DONE}
     assert len(runs) - len(done) >= 6, "too few were killed in the middle"
     assert finished <= done
     messages = {item.notification.body["run"] for item in store.claim_notifications("d", 9e9, 1.0, 10_000)}
     assert messages == done == {alert.opened_run for alert in store.alerts()}
-    assert store.metrics_snapshot().targets["router"].runs == {"regressed": len(done)}
-    snapshot = store.snapshot("router", "segment")
-    assert snapshot == (max(done), str(max(done)).encode())
-    assert {m.run for m in store.measurements("router", "segment")} == done
+    told = store.metrics_snapshot().targets
+    for name in names:
+        mine = {run.id for run in runs if run.target == name} & done
+        assert (told[name].runs if name in told else {}).get("regressed", 0) == len(mine)
+        newest = (max(mine), str(max(mine)).encode()) if mine else None
+        assert store.snapshot(name, "segment") == newest
+        assert {m.run for m in store.measurements(name, "segment")} == mine
     for run in runs:
         saved = len(store.responses(run.id))
         if run.id in done:

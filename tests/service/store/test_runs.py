@@ -100,14 +100,15 @@ def test_an_orphan_is_adopted_once(scene: Any) -> None:
     assert scene.store.orphans(9999.0) == []
 
 
-def test_an_orphan_waits_for_its_targets_new_run(scene: Any) -> None:
-    """Once the target has a new run, the orphan cannot be adopted before that one ends."""
+def test_an_orphan_comes_before_its_targets_next_run(scene: Any) -> None:
+    """No run of a target begins while an orphan of it is left, so that runs are judged in the order they began."""
     orphan = scene.claim(now=1000.0, lease_s=60.0)
-    newer = scene.claim(now=2000.0, lease_s=60.0)
+    assert scene.store.claim_run(scene.new(), owner="me", now=2000.0, lease_s=60.0) is None
     assert [run.id for run in scene.store.orphans(2001.0)] == [orphan]
-    assert not scene.store.adopt_run(orphan, "you", 2001.0, 60.0)
-    scene.finish(newer)
-    assert scene.store.adopt_run(orphan, "you", 2002.0, 60.0)
+    assert scene.store.adopt_run(orphan, "you", 2001.0, 60.0)
+    assert scene.store.claim_run(scene.new(), owner="me", now=3000.0, lease_s=60.0) is None
+    scene.finish(orphan)
+    assert scene.claim(now=3001.0, lease_s=60.0) is not None
 
 
 def test_an_unknown_golden_set_is_refused(scene: Any) -> None:

@@ -26,14 +26,14 @@ def tell(*words: object) -> None:
     os.write(1, (" ".join(map(str, words)) + "\n").encode())
 
 
-def new_run(digest: str, scheduled_at: float | None) -> NewRun:
-    return NewRun("router", RunKind.SCHEDULED, scheduled_at, digest, "segment", None, 1.0, 24.0)
+def new_run(digest: str, scheduled_at: float | None, target: str = "router") -> NewRun:
+    return NewRun(target, RunKind.SCHEDULED, scheduled_at, digest, "segment", None, 1.0, 24.0)
 
 
-def finish(store: Store, run_id: int, n: int, now: float) -> None:
+def finish(store: Store, run_id: int, n: int, now: float, target: str = "router") -> None:
     alert = Alert(
         f"alert-{run_id}",
-        "router",
+        target,
         AlertKind.REGRESSION,
         AlertState.FIRING,
         "critical",
@@ -52,12 +52,12 @@ def finish(store: Store, run_id: int, n: int, now: float) -> None:
     )  # fmt: skip
 
 
-def replay(url: str, digest: str, now: float) -> None:
-    """Runs without end, each step told when it is done."""
+def replay(url: str, digest: str, now: float, target: str) -> None:
+    """Runs of a target without end, each step told when it is done."""
     store = Store.open(url)
     n = BATCH * BATCHES
     for _ in count():
-        run_id = store.claim_run(new_run(digest, None), owner=str(os.getpid()), now=now, lease_s=1.0)
+        run_id = store.claim_run(new_run(digest, None, target), owner=str(os.getpid()), now=now, lease_s=1.0)
         assert run_id is not None
         tell("began", run_id)
         for first in range(0, n, BATCH):
@@ -67,7 +67,7 @@ def replay(url: str, digest: str, now: float) -> None:
             ]
             store.save_responses(run_id, batch)
             tell("saved", run_id)
-        finish(store, run_id, n, now)
+        finish(store, run_id, n, now, target)
         tell("finished", run_id)
 
 
