@@ -12,5 +12,8 @@ To watch one more thing about traffic: a number in ``window.Window`` and a strea
 
 from __future__ import annotations
 
+WINDOW_S = 21_600.0
+"""The length of a window, unless told otherwise: shorter ones teach the noise a shift before they show it."""
+
 PART = 0.1
 """Of a target's false-alarm budget, for its traffic, where that is watched; its runs have the rest."""

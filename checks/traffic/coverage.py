@@ -10,6 +10,10 @@ what is above that is debt.
 The inputs are also sorted into at most :data:`CLUSTERS` kinds (spherical k-means from a fixed start), so that a shift
 between kinds that are all represented is seen, too. More than :data:`MOST_ANCHORS` inputs are thinned evenly.
 
+New terms inside familiar sentences lie near the set all the same. So the share of a text's words that the golden set
+never uses is taken, too (:func:`unknown_words`); its mean over a window is a stream, and texts with more of them than
+three in four golden inputs have (each left out in turn) are worth keeping for a draft.
+
 When not to use it: for sets of fewer than :data:`LEAST_EXAMPLES` inputs; the threshold would be a guess. It is lexical:
 the same question in other words is far away, which errs on the side of asking for a label.
 
@@ -19,13 +23,14 @@ classification* (2001), ch. 3.4.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from checks.traffic.features import SIZE, vector
+from checks.traffic.features import SIZE, vector, words
 from checks.types import FloatArray
 
 STRAYS = 0.05
@@ -41,7 +46,8 @@ class Anchors:
 
     ``matrix`` float32 [anchors, SIZE], rows of length 1; ``weights`` [SIZE]; ``kinds`` the cluster of each anchor,
     0 to ``clusters`` - 1; ``threshold`` the least cosine at which a text is represented, ``typical`` the median of what
-    golden inputs have to their own nearest; ``shares`` [clusters] how much of the golden set is of each kind.
+    golden inputs have to their own nearest; ``shares`` [clusters] how much of the golden set is of each kind;
+    ``words`` the hashes of its words; ``many_unknown`` the share of unknown words above which a text is worth keeping.
     """
 
     matrix: NDArray[np.float32]
@@ -50,6 +56,8 @@ class Anchors:
     threshold: float
     typical: float
     shares: FloatArray
+    words: frozenset[int]
+    many_unknown: float
 
     @property
     def clusters(self) -> int:
@@ -72,7 +80,8 @@ def learn(texts: Sequence[str]) -> Anchors | None:
     threshold, typical = np.quantile(near.max(axis=1).astype(float), [STRAYS, 0.5])
     kinds = _kinds(matrix, min(CLUSTERS, len(chosen) // 10))
     shares: FloatArray = np.bincount(kinds) / len(kinds)
-    return Anchors(matrix, weights, kinds, float(threshold), float(typical), shares)
+    known, many = _vocabulary(chosen)
+    return Anchors(matrix, weights, kinds, float(threshold), float(typical), shares, known, many)
 
 
 def nearest(anchors: Anchors, text: str) -> tuple[float, int]:
@@ -87,6 +96,20 @@ def nearest(anchors: Anchors, text: str) -> tuple[float, int]:
     cosines = anchors.matrix @ (weighted / length).astype(np.float32)
     best = int(np.argmax(cosines))
     return float(cosines[best]), int(anchors.kinds[best])
+
+
+def unknown_words(anchors: Anchors, text: str) -> float | None:
+    """The share of the text's distinct words that the golden set never uses; None for a text without words."""
+    held = words(text)
+    return len(held - anchors.words) / len(held) if held else None
+
+
+def _vocabulary(texts: Sequence[str]) -> tuple[frozenset[int], float]:
+    """Every word, and what three in four texts stay below when held against the others' words."""
+    held = [words(text) for text in texts]
+    counts = Counter(word for one in held for word in one)
+    alone = [sum(counts[word] == 1 for word in one) / len(one) for one in held if one]
+    return frozenset(counts), float(np.quantile(alone, 0.75)) if alone else 1.0
 
 
 def weighted_vectors(anchors: Anchors, texts: Sequence[str]) -> NDArray[np.float32]:

@@ -20,6 +20,7 @@ References: Weinberger et al., *Feature Hashing for Large Scale Multitask Learni
 from __future__ import annotations
 
 import unicodedata
+import zlib
 
 import numpy as np
 
@@ -29,6 +30,7 @@ SIZE = 2048
 """Places of a vector."""
 
 MOST_CHARACTERS = 4000
+LEAST_WORD = 4
 
 _SIZES = (3, 4)
 _ODD = np.uint64(0x9E3779B97F4A7C15)
@@ -65,3 +67,15 @@ def vector(text: str) -> FloatArray:
     made = np.sign(made) * np.sqrt(np.abs(made))
     length = float(np.sqrt(made @ made))
     return made / length if length > 0.0 else made
+
+
+def words(text: str) -> frozenset[int]:
+    """The hashes of the text's words of :data:`LEAST_WORD` letters and more; digits and signs part words.
+
+    >>> len(words("My passkey 12 is my PASSKEY")), len(words("a 1 ?"))
+    (1, 0)
+    """
+    plain = "".join(sign if sign.isalpha() else " " for sign in folded(text))
+    return frozenset(
+        zlib.crc32(word.encode("utf-8", "replace")) for word in plain.split() if len(word) >= LEAST_WORD
+    )

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from checks.scorers import Scorer, score
 from checks.scorers.refusal import Refusal
-from checks.traffic.coverage import Anchors, nearest
+from checks.traffic.coverage import Anchors, nearest, unknown_words
 from checks.traffic.window import Seen
 from checks.types import Example, Json, Message, Response
 
@@ -51,8 +51,9 @@ def observe(
     text = asked(given)
     similarity, kind = (None, None) if anchors is None else nearest(anchors, text)
     novel = None if anchors is None or similarity is None else similarity < anchors.threshold
+    unknown = None if anchors is None else unknown_words(anchors, text)
     if output is None:
-        return Seen(len(text), None, kind, novel, similarity)
+        return Seen(len(text), None, kind, novel, similarity, unknown_words=unknown)
     refusal = next((s for s in scorers if isinstance(s, Refusal)), _REFUSAL)
     label, malformed = None, None
     answer = Response("sample", output)
@@ -66,4 +67,6 @@ def observe(
             malformed = bool(malformed) or got.format_failure
     if label is not None:
         label = label[:MOST_LABEL] or None
-    return Seen(len(text), len(output), kind, novel, similarity, label, malformed, refusal.refuses(output))
+    return Seen(
+        len(text), len(output), kind, novel, similarity, label, malformed, refusal.refuses(output), unknown
+    )

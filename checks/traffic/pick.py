@@ -1,10 +1,9 @@
 """Which samples are most worth a label? Those that stand for most of what no golden example represents.
 
-Greedy maximum coverage: of the samples that are new, take the one that represents most of those that nothing chosen
-represents yet; repeat. Here a sample represents another if they are as near as golden inputs typically are to their
-nearest: one golden example more should stand for its kind as well as the others do. Greedy reaches at least 63% of the
-best choice's coverage (Nemhauser, Wolsey, Fisher 1978). So one new language with many requests comes before one odd
-message, and the same question is not asked for twice.
+Greedy facility location: of the samples, take the one that brings all of them nearest to something chosen (the sum of
+their cosines to the nearest chosen one grows most); repeat. The sum has diminishing returns, so greedy reaches at least
+63% of the best choice (Nemhauser, Wolsey, Fisher 1978). A new language with many requests comes before one odd message,
+and its different questions before the same one twice.
 """
 
 from __future__ import annotations
@@ -16,10 +15,15 @@ import numpy as np
 
 from checks.traffic.coverage import Anchors, weighted_vectors
 
+_LEAST_GAIN = 1e-3
+
 
 @dataclass(frozen=True, slots=True)
 class Picked:
-    """``position`` in the texts that were given, and the share of them that it newly represents, itself included."""
+    """``position`` in the texts that were given, and the share of them that it newly represents.
+
+    It represents those that are as near to it as golden inputs typically are to their nearest.
+    """
 
     position: int
     represents_ratio: float
@@ -28,13 +32,18 @@ class Picked:
 def pick(anchors: Anchors, texts: Sequence[str], most: int) -> tuple[Picked, ...]:
     """At most ``most`` of the texts, the most worth a label first; fewer where fewer represent all of them."""
     vectors = weighted_vectors(anchors, texts)
-    like = vectors @ vectors.T >= anchors.typical
-    np.fill_diagonal(like, True)
+    near = np.maximum(vectors @ vectors.T, 0.0)
+    reached = np.zeros(len(texts), dtype=near.dtype)
     left = np.ones(len(texts), dtype=bool)
     chosen: list[Picked] = []
-    while left.any() and len(chosen) < most:
-        gains = (like & left).sum(axis=1) * left
+    while len(chosen) < min(most, len(texts)):
+        gains = np.maximum(near - reached, 0.0).sum(axis=1)
         best = int(np.argmax(gains))
-        chosen.append(Picked(best, int(gains[best]) / len(texts)))
-        left &= ~like[best]
+        if gains[best] < _LEAST_GAIN:
+            break
+        like = left & (near[best] >= anchors.typical)
+        like[best] = left[best]
+        chosen.append(Picked(best, int(like.sum()) / len(texts)))
+        left &= ~like
+        reached = np.maximum(reached, near[best])
     return tuple(chosen)

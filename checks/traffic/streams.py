@@ -6,8 +6,8 @@ and a test against it would page on the first day. How far the two are apart is 
 
 The streams, each a row of shares or a mean per window:
 
-- ``inputs``: the kinds of what is asked; ``novel``: what no golden example represents (only more is news);
-  ``input_length``: log characters;
+- ``inputs``: the kinds of what is asked; ``novel``: what no golden example represents, ``words``: the mean share of a
+  request's words that the golden set never uses (of both only more is news); ``input_length``: log characters;
 - ``labels``: which category the answers name; ``format``: answers that cannot be read (only more is news);
   ``refusal``; ``output_length``.
 
@@ -18,7 +18,7 @@ looks each way, and the streams share the part of the budget that traffic has (`
 target's). So the union of all pages stays within the budget, whatever the dependence between streams.
 
 Traffic is never quite still. A shift of :data:`GRANTED` on that scale (5 points at one half, 2 points at one in
-twenty) and of a tenth in length is granted and pages nobody.
+twenty), of two points in unknown words and of a tenth in length is granted and pages nobody.
 
 Null hypothesis: windows go on as in the first week, with its cycles and its noise. A false alarm: a healthy stream of
 traffic is said to have moved. Nothing here says anything about the model's quality.
@@ -33,19 +33,21 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from checks.inference import group, two_sided
+from checks.traffic import WINDOW_S
 from checks.traffic.window import Window
 from checks.types import FloatArray
 
 GRANTED = 0.05
 GRANTED_LENGTH = math.log(1.1)
+GRANTED_WORDS = 0.02
 WEEK_S = 7 * 86_400.0
 LEAST_WINDOWS = 14
 KEY = 1 << 22
-NOVEL, INPUTS, INPUT_LENGTH = "novel", "inputs", "input_length"
+NOVEL, WORDS, INPUTS, INPUT_LENGTH = "novel", "words", "inputs", "input_length"
 LABELS, FORMAT, REFUSAL, OUTPUT_LENGTH = "labels", "format", "refusal", "output_length"
-ORDER = (INPUTS, NOVEL, INPUT_LENGTH, LABELS, FORMAT, REFUSAL, OUTPUT_LENGTH)
+ORDER = (INPUTS, NOVEL, INPUT_LENGTH, LABELS, FORMAT, REFUSAL, OUTPUT_LENGTH, WORDS)
 _LENGTHS = frozenset({INPUT_LENGTH, OUTPUT_LENGTH})
-_ONE_SIDED = frozenset({NOVEL, FORMAT})
+_ONE_SIDED = frozenset({NOVEL, WORDS, FORMAT})
 _OTHER_NAME = "other labels"
 _LABELS_WATCHED = 7
 
@@ -56,7 +58,7 @@ class Subject:
 
     clusters: int
     labels: tuple[str, ...]
-    window_s: float = 3600.0
+    window_s: float = WINDOW_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +119,7 @@ def names_of(about: Subject, stream: str) -> tuple[str, ...]:
     """The blocks of a stream; empty where it cannot be watched."""
     if stream == INPUTS:
         return tuple(f"kind {kind + 1}" for kind in range(about.clusters)) if about.clusters > 1 else ()
-    if stream == NOVEL:
+    if stream in (NOVEL, WORDS):
         return ("all",) if about.clusters else ()
     if stream == LABELS:
         return (*about.labels, _OTHER_NAME) if about.labels else ()
@@ -131,7 +133,7 @@ def plan_of(about: Subject, stream: str) -> two_sided.Blocks:
         names_of(about, stream),
         baseline_runs=baseline_windows(about.window_s),
         key=KEY + 2 * ORDER.index(stream),
-        margin=GRANTED_LENGTH if stream in _LENGTHS else GRANTED,
+        margin=GRANTED_WORDS if stream == WORDS else GRANTED_LENGTH if stream in _LENGTHS else GRANTED,
         least_variance=1e-6,
         conformal_below=0.0,
     )
@@ -219,13 +221,16 @@ def _plain(about: Subject, name: str, window: Window) -> FloatArray:
             else (window.log_output, window.answered)
         )
         return np.array([summed / n if n else math.nan])
+    if name == WORDS:
+        ratio = window.unknown_words_ratio
+        return np.array([math.nan if ratio is None else ratio])
     counts, n = _counts(about, name, window)
     made: FloatArray = np.array(counts, dtype=float) / n if n else np.full(len(counts), np.nan)
     return made
 
 
 def _row(about: Subject, name: str, window: Window) -> FloatArray:
-    if name in _LENGTHS:
+    if name in _LENGTHS or name == WORDS:
         return _plain(about, name, window)
     counts, n = _counts(about, name, window)
     if not n:
@@ -244,6 +249,8 @@ def _said(about: Subject, name: str, stream: Stream, window: Window, seen: two_s
     moved = f"{was:.1%} → {is_now:.1%}"
     if name == NOVEL:
         return f"requests that no golden example represents {moved}"
+    if name == WORDS:
+        return f"words that the golden set never uses {moved} of a request"
     if name == FORMAT:
         return f"answers that cannot be read in the expected form {moved}"
     if name == REFUSAL:

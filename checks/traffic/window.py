@@ -21,7 +21,8 @@ OTHER = ""
 class Seen:
     """What is counted of one sample. None: not known (no answer was sent, no scorer reads labels, no coverage).
 
-    ``kind`` is the cluster of the nearest golden input, ``novel`` whether none represents it.
+    ``kind`` is the cluster of the nearest golden input, ``novel`` whether none represents it, ``unknown_words`` the
+    share of its words that the golden set never uses.
     """
 
     input_chars: int
@@ -32,6 +33,7 @@ class Seen:
     label: str | None = None
     malformed: bool | None = None
     refused: bool | None = None
+    unknown_words: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,8 @@ class Window:
 
     ``kinds`` counts represented samples by the nearest golden input's kind; ``novel`` those that no golden input
     represents, of ``compared``; ``labels`` by name, of answers that name one; ``malformed`` and ``refused`` of ``read``
-    and ``answered``; ``log_input`` and ``log_output`` are sums of log(characters + 5).
+    and ``answered``; ``log_input`` and ``log_output`` are sums of log(characters + 5);
+    ``unknown_words`` is a sum of shares over the ``worded`` samples.
     """
 
     opened_at: float
@@ -56,6 +59,13 @@ class Window:
     refused: int = 0
     log_input: float = 0.0
     log_output: float = 0.0
+    worded: int = 0
+    unknown_words: float = 0.0
+
+    @property
+    def unknown_words_ratio(self) -> float | None:
+        """The mean share of a sample's words that the golden set never uses; None where no sample had words."""
+        return self.unknown_words / self.worded if self.worded else None
 
     @property
     def novel_ratio(self) -> float | None:
@@ -88,6 +98,8 @@ def add(window: Window, seen: Seen, at: float) -> Window:
         read=window.read + (seen.malformed is not None),
         malformed=window.malformed + bool(seen.malformed),
         refused=window.refused + bool(seen.refused),
+        worded=window.worded + (seen.unknown_words is not None),
+        unknown_words=window.unknown_words + (seen.unknown_words or 0.0),
         log_input=window.log_input + log_chars(seen.input_chars),
         log_output=window.log_output + (0.0 if seen.output_chars is None else log_chars(seen.output_chars)),
     )

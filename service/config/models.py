@@ -28,6 +28,7 @@ from pydantic_core import PydanticCustomError
 
 from checks.scorers import Scorer
 from checks.traffic import PART as TRAFFIC_PART
+from checks.traffic import WINDOW_S as TRAFFIC_WINDOW_S
 from service.config.cron import check_cron, check_timezone
 from service.config.durations import Duration
 from service.config.plugged import Plugged
@@ -297,7 +298,7 @@ class Traffic(Section):
     window_s: Annotated[
         Duration,
         Field(alias="window", ge=600, le=86_400, description="What is judged at a time, 10m to 1d."),
-    ] = 3600.0
+    ] = TRAFFIC_WINDOW_S
 
 
 class Target(Section):

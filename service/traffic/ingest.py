@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from checks.inference import packing
-from checks.traffic import streams
+from checks.traffic import WINDOW_S, streams
 from checks.traffic.coverage import Anchors, learn
 from checks.traffic.features import SIZE
 from checks.traffic.features import folded as folded_text
@@ -41,7 +41,7 @@ HALF_LIFE_S = 14 * 86_400.0
 EARLY_S = 300.0
 """A sample from further in the future than this counts as now: its clock is wrong."""
 
-_VERSION = 1
+_VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +130,7 @@ class Ingest:
             for sample in samples
             if not sample.own
         ]
-        texts = _texts(seen) if target.traffic.keep_texts else ()
+        texts = _texts(seen, terms.anchors) if target.traffic.keep_texts else ()
         ended = 0
 
         def decide(record: TrafficRecord | None) -> TrafficChange:
@@ -259,15 +259,16 @@ def _added(
     return replace(record, open=opened), closed
 
 
-def _texts(seen: Iterable[tuple[float, Seen, Sample]]) -> tuple[TrafficText, ...]:
-    """The requests that no golden example represents.
+def _texts(seen: Iterable[tuple[float, Seen, Sample]], anchors: Anchors | None) -> tuple[TrafficText, ...]:
+    """The requests that no golden example represents, or with many words that the golden set never uses.
 
     Who stays is drawn by exponential forward decay (Cormode et al. 2009): a text's lot is ``log(-log u)`` of a
     uniform number that its own hash gives, less its age's weight, so that the same text has the same lot everywhere.
     """
     made: dict[str, TrafficText] = {}
     for at, one, sample in seen:
-        if not one.novel:
+        strange = anchors is not None and (one.unknown_words or 0.0) > anchors.many_unknown
+        if not (one.novel or strange):
             continue
         key = hashlib.sha256(folded_text(asked(sample.input)).encode("utf-8", "surrogatepass")).hexdigest()
         lot = (int(key[:13], 16) + 0.5) / 16.0**13
@@ -293,4 +294,4 @@ def _stamp(golden: Path) -> tuple[tuple[int, int] | None, ...]:
 
 
 def _window_s(target: Target) -> float:
-    return target.traffic.window_s if target.traffic is not None else 3600.0
+    return target.traffic.window_s if target.traffic is not None else WINDOW_S

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
-from checks.traffic import streams
+from checks.traffic import WINDOW_S, streams
 from checks.traffic.debt import EXPECTED, Debt, debt
 from checks.traffic.window import LEAST_SAMPLES, Window
 from service.records import TrafficRecord
@@ -69,7 +69,7 @@ class Kept(Protocol):
         """The windows that ended, oldest first."""
 
 
-def view(store: Kept, target: str, window_s: float = 3600.0) -> TrafficView | None:
+def view(store: Kept, target: str, window_s: float = WINDOW_S) -> TrafficView | None:
     """How the target's traffic stands; None where no sample ever came."""
     record = store.traffic(target)
     if record is None:
@@ -78,7 +78,7 @@ def view(store: Kept, target: str, window_s: float = 3600.0) -> TrafficView | No
     return view_of(record, [one.window for one in kept], window_s)
 
 
-def view_of(record: TrafficRecord, ended: list[Window], window_s: float = 3600.0) -> TrafficView:
+def view_of(record: TrafficRecord, ended: list[Window], window_s: float = WINDOW_S) -> TrafficView:
     """The same of a record and the windows of its baseline that ended, oldest first. Pure."""
     windows = [*ended, *([record.open] if record.open is not None else [])]
     last_at = windows[-1].closed_at if windows else None

@@ -17,6 +17,7 @@ from fastapi import APIRouter, Body, Depends, HTTPException, Request
 from fastapi.security import HTTPBearer
 from pydantic import BaseModel, ConfigDict, Field
 
+from checks.traffic import WINDOW_S
 from service.errors import UserError
 from service.facts import Facts
 from service.traffic import otel
@@ -147,7 +148,7 @@ def router(store: Store, facts: Facts, door: Door, take: Take | None) -> APIRout
     def get_traffic(name: Name) -> TrafficOut:
         changes.configured(facts, name)
         window_s = next((t.traffic_window_s for t in facts.targets() if t.name == name), None)
-        found = view(store, name, window_s or 3600.0)
+        found = view(store, name, window_s or WINDOW_S)
         if found is None:
             raise HTTPException(404, f"no traffic of {name!r} was ever seen")
         return TrafficOut.model_validate(traffic_object(found))

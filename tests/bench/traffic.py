@@ -101,7 +101,7 @@ targets:
     endpoint: {{kind: openai_chat, base_url: "http://127.0.0.1:9/v1", model: m}}
     golden: golden.jsonl
     scorers: [{{kind: label, labels: [{", ".join(LABELS)}]}}]
-    traffic: {{keep_texts: true}}
+    traffic: {{keep_texts: true, window: 6h}}
 """
     )
     return load(folder / "goldwatch.yaml")
@@ -161,8 +161,8 @@ def one(days: int, moves: str | None) -> dict[str, Any]:
             "debts": debts,
             "draft": [line["input"] for line in lines],
             "per_sample_us": 1e6 * float(np.median(took)),
-            "last_to_first": float(np.median(took[-third:]) / np.median(took[:third])),
-            "memory_grew_mb": (sizes[-1] - sizes[len(sizes) // 3]) / 1e6,
+            "last_to_first": float(np.quantile(took[-third:], 0.1) / np.quantile(took[:third], 0.1)),
+            "memory_grew_mb": (sizes[-1] - sizes[len(sizes) // 2]) / 1e6,
             "texts": len(texts),
         }
 
@@ -231,14 +231,14 @@ def measure(options: Sequence[str] = ()) -> Iterator[tuple[str, str, str, bool]]
             found = "not found" if late is None else f"{24 * late:.0f} h: {got['said']}"
             yield f"{what}: found after", found, "1 to 24 h", late is not None and 0.0 <= late <= 1.0
         before, after = got["debts"]
-        rises = moves in ("french", "terms")
+        rises = moves == "french"
         yield (
             f"{what}: coverage debt",
             f"{before:.1%} → {after:.1%}",
             "rises" if rises else "stays",
             (after > before + 0.05) == rises,
         )
-        if rises:
+        if moves in ("french", "terms"):
             shape = {text[:12] for text in (FRENCH if moves == "french" else TERMS)}
             new = sum(any(text.startswith(begin) for begin in shape) for text in got["draft"])
             yield (
@@ -254,7 +254,7 @@ def measure(options: Sequence[str] = ()) -> Iterator[tuple[str, str, str, bool]]
             got["last_to_first"] < 1.3,
         )
         yield (
-            f"{what}: memory since the first third",
+            f"{what}: memory since the first half",
             f"{got['memory_grew_mb']:+.1f} MB",
             "< 10 MB",
             got["memory_grew_mb"] < 10.0,

@@ -45,6 +45,7 @@ def show_traffic(target: TargetName, as_json: AsJson = False, config: ConfigFile
     """  # noqa: D301  # Typer reads the \b
     import json
 
+    from checks.traffic import WINDOW_S
     from service.cli.opened import opened_store, read_config
     from service.cli.render.traffic import traffic_lines
     from service.errors import UserError
@@ -52,7 +53,7 @@ def show_traffic(target: TargetName, as_json: AsJson = False, config: ConfigFile
 
     loaded = read_config(config)
     chosen = loaded.target(target)
-    window_s = chosen.traffic.window_s if chosen.traffic is not None else 3600.0
+    window_s = chosen.traffic.window_s if chosen.traffic is not None else WINDOW_S
     with opened_store(loaded) as store:
         found = view(store, chosen.name, window_s)
         kept = len(store.traffic_texts(chosen.name))
@@ -192,6 +193,7 @@ def accept_traffic(
     """  # noqa: D301  # Typer reads the \b
     import time
 
+    from checks.traffic import WINDOW_S
     from checks.traffic.streams import baseline_windows
     from service.cli.opened import opened_store, read_config
     from service.errors import UserError
@@ -203,7 +205,7 @@ def accept_traffic(
     chosen = loaded.target(target)
     with opened_store(loaded) as store:
         Ingest(store).accept(chosen, reason.strip(), time.time())
-    window_s = chosen.traffic.window_s if chosen.traffic is not None else 3600.0
+    window_s = chosen.traffic.window_s if chosen.traffic is not None else WINDOW_S
     print(
         f"{chosen.name}: learning what is usual for {baseline_windows(window_s)} windows; nothing moves before"
     )

@@ -26,6 +26,7 @@ def window(
     malformed=0.01,
     refused=0.02,
     longer=0.0,
+    unknown=0.4,
     n=400,
     seed=0,
 ):
@@ -41,7 +42,7 @@ def window(
         at, at + ABOUT.window_s, n, n, new, dict(enumerate(counts.tolist())), n,
         dict(zip(ABOUT.labels, named.tolist(), strict=True)), n, int(rng.binomial(n, malformed)),
         int(rng.binomial(n, refused)), n * (4.0 + 0.01 * rng.standard_normal()),
-        n * (2.0 + longer + 0.01 * rng.standard_normal()),
+        n * (2.0 + longer + 0.01 * rng.standard_normal()), n, n * (unknown + 0.005 * rng.standard_normal()),
     )  # fmt: skip
 
 
@@ -56,6 +57,7 @@ def fold(windows, share=0.1):
 @pytest.mark.parametrize(
     ("change", "stream", "words"),
     [
+        ({"unknown": 0.5}, "words", "words that the golden set never uses 40.0% →"),
         ({"novel": 0.25}, "novel", "requests that no golden example represents"),
         ({"kinds": USUAL[::-1]}, "inputs", "requests of kind"),
         ({"labels": (0.2, 0.3, 0.5)}, "labels", "of the answers"),

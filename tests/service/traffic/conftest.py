@@ -30,7 +30,7 @@ def texts() -> list[str]:
 def configure(tmp_path: Path) -> Configure:
     """Writes a configuration; ``traffic`` is the YAML of the target's key."""
 
-    def make(traffic: str = "{}", more: str = "") -> Config:
+    def make(traffic: str = "{window: 1h}", more: str = "") -> Config:
         golden = tmp_path / "golden.jsonl"
         if not golden.exists():
             golden.write_text((DEMO / "golden.jsonl").read_text())

@@ -63,6 +63,7 @@ def test_a_world_that_moves_is_told_and_the_draft_holds_what_is_new(store, confi
     lines = draft(ingest.terms(target).anchors, store.traffic_texts("router"), 5).lines
     first = lines[0]["input"]
     assert any(first.startswith(one[:9]) for one in FRENCH)
+    assert all(any(line["input"].startswith(one[:9]) for line in lines) for one in FRENCH)
     assert lines[0]["expected"] is None
     words = moved.sentence
     ingest.take(config, target, hours(texts, 24 * 24, 24, each=12, french=4), now=START + 1e8)
@@ -149,7 +150,7 @@ def test_another_golden_set_and_an_acceptance_begin_anew(store, configure, texts
     assert after.first == before.number + 1
     assert after.samples == before.samples + 60
     assert "golden set" in after.reason
-    assert view(store, "router").learning == (0, streams.baseline_windows(HOUR))
+    assert view(store, "router", HOUR).learning == (0, streams.baseline_windows(HOUR))
 
 
 def test_the_budget_is_shared_with_the_runs(configure):
