@@ -23,7 +23,7 @@ from pydantic import AfterValidator, Field, model_validator
 from checks.types import ErrorKind, Example, Response, ResponseError
 from service.endpoints import Endpoint
 from service.endpoints._faults import Fault, bad_body
-from service.endpoints._secrets import SecretError, from_env, from_file, hide
+from service.endpoints._secrets import SecretError, from_env, from_file, hide, hide_in
 from service.text import safe
 
 if TYPE_CHECKING:
@@ -211,7 +211,7 @@ class HttpEndpoint(Endpoint):
         else:
             latency_s = answer.pop("latency_s", None) or time.perf_counter() - started
             if secrets:
-                answer = {k: hide(v, secrets) if isinstance(v, str) else v for k, v in answer.items()}
+                answer = hide_in(answer, secrets)
             return Response(example.id, at=at, latency_s=latency_s, **answer)
         error = replace(error, message=hide(error.message, secrets))
         return Response(example.id, error=error, at=at, latency_s=time.perf_counter() - started)
@@ -223,12 +223,12 @@ class HttpEndpoint(Endpoint):
         from service.endpoints._exchange import Outgoing, exchange, whole  # noqa: PLC0415
 
         with suppress(Exception):
-            _, headers = self._headers()
+            secrets, headers = self._headers()
             async with asyncio.timeout(timeout_s):
                 body = await exchange(
                     client, Outgoing("GET", httpx.URL(url), headers, None, _MAX_PAGE_BYTES), whole
                 )
-            return json.loads(body)
+            return hide_in(json.loads(body), secrets)
         return None
 
     def secrets(self) -> dict[str, Any]:

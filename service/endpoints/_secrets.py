@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 from service.errors import UserError
+from service.text import ELLIPSIS
 
 _MAX_SECRET_BYTES = 65_536
 _SHORTEST_HIDDEN = 4
@@ -48,15 +50,34 @@ def from_file(path: str, key: str) -> str:
 
 
 def hide(text: str, secrets: tuple[str, ...]) -> str:
-    """The text with every secret in it replaced.
+    """The text with every secret in it replaced, also one that was cut off with an ellipsis.
 
-    >>> hide("no such key: sk-12345", ("sk-12345",))
-    'no such key: ***'
+    >>> hide("no such key: sk-12345", ("sk-12345",)), hide("no such key: sk-12…", ("sk-12345",))
+    ('no such key: ***', 'no such key: ***…')
     """
     for secret in secrets:
-        if len(secret) >= _SHORTEST_HIDDEN and secret in text:
-            text = text.replace(secret, HIDDEN)
+        if len(secret) < _SHORTEST_HIDDEN:
+            continue
+        text = text.replace(secret, HIDDEN)
+        if ELLIPSIS in text:
+            for length in range(len(secret) - 1, _SHORTEST_HIDDEN - 1, -1):
+                text = text.replace(secret[:length] + ELLIPSIS, HIDDEN + ELLIPSIS)
     return text
+
+
+def hide_in(value: Any, secrets: tuple[str, ...]) -> Any:
+    """Plain data with every secret in its texts replaced, at any depth, keys included.
+
+    >>> hide_in({"root": ["Bearer sk-12345"], "n": 1}, ("sk-12345",))
+    {'root': ['Bearer ***'], 'n': 1}
+    """
+    if isinstance(value, str):
+        return hide(value, secrets)
+    if isinstance(value, dict):
+        return {hide_in(key, secrets): hide_in(one, secrets) for key, one in value.items()}
+    if type(value) in (list, tuple):
+        return type(value)(hide_in(one, secrets) for one in value)
+    return value
 
 
 def _checked(value: str, where: str) -> str:
