@@ -40,6 +40,8 @@ lock: | $(VENV)/bin/pip  ## Lock the dependencies anew
 	$(BIN)/pip install --quiet uv
 	$(UV_COMPILE) --extra postgres --group build pyproject.toml -o deploy/requirements.lock
 	$(UV_COMPILE) --extra postgres --group dev pyproject.toml -o deploy/requirements-dev.lock
+	$(UV_COMPILE) --extra postgres --extra apprise pyproject.toml -o deploy/requirements-image.lock
+	$(UV_COMPILE) --group pyproject.toml:build -o deploy/requirements-build.lock
 
 clean:  ## Remove what was made
 	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import os
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -27,6 +28,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Raises:
         SystemExit: always, with the exit code.
     """
+    if (
+        os.getpid() == 1
+    ):  # in a container: the kernel passes the first process no signal that it does not handle
+        signal.signal(signal.SIGTERM, _terminated)
     code = run(sys.argv[1:] if arguments is None else arguments)
     try:
         sys.stdout.flush()
@@ -68,6 +73,11 @@ def run(arguments: Sequence[str]) -> int:
     except Exception as error:  # noqa: BLE001  # the last resort: an internal error is never a verdict
         return _internal(error, debug=debug)
     return code if isinstance(code, int) else EXIT_OK
+
+
+def _terminated(number: int, _frame: object) -> None:
+    """Leave at SIGTERM, as any other process does; the daemon puts its own handler in place once it watches."""
+    raise SystemExit(128 + number)
 
 
 def _complain(message: str) -> None:

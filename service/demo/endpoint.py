@@ -59,7 +59,7 @@ class Fault:
 
 
 class DemoEndpoint(LoopbackServer):
-    """Serves the two heads on loopback while its ``async with`` block lasts.
+    """Serves the two heads while its ``async with`` block lasts, on loopback unless another host is named.
 
     An answer depends on the text, the model and how often that model was asked that text, on nothing else:
     two endpoints that are asked the same, in whatever order, answer the same.
@@ -68,10 +68,13 @@ class DemoEndpoint(LoopbackServer):
         port: 0 takes a free one.
         latency_s: how long an answer takes; a few percent more or less, by text.
         seed: of the small differences between one pass and the next.
+        host: the address to listen on.
     """
 
-    def __init__(self, *, port: int = 0, latency_s: float = 0.003, seed: int = 0) -> None:
-        super().__init__(port=port)
+    def __init__(
+        self, *, port: int = 0, latency_s: float = 0.003, seed: int = 0, host: str = "127.0.0.1"
+    ) -> None:
+        super().__init__(port=port, host=host)
         self.fault: Fault | None = None
         self.requests_total = 0
         self._latency_s = latency_s

@@ -74,27 +74,28 @@ async def read_body(receive: Receive) -> bytes:
 
 
 class LoopbackServer:
-    """Serves one application on 127.0.0.1 while its ``async with`` block lasts.
+    """Serves one application while its ``async with`` block lasts, on 127.0.0.1 unless another host is named.
 
     A subclass answers in ``respond``. ``port`` 0 takes a free one; ``address`` is known once started.
     """
 
-    def __init__(self, *, port: int = 0) -> None:
+    def __init__(self, *, port: int = 0, host: str = "127.0.0.1") -> None:
         self._wanted_port = port
+        self._host = host
         self._socket: socket.socket | None = None
         self._server: _Server | None = None
         self._task: asyncio.Task[None] | None = None
 
     @property
     def address(self) -> str:
-        """``http://127.0.0.1:PORT``.
+        """``http://HOST:PORT``.
 
         Raises:
             RuntimeError: the server is not running.
         """
         if self._socket is None:
             raise RuntimeError(f"{type(self).__name__} is not running; use it in an async with block")
-        return f"http://127.0.0.1:{self._socket.getsockname()[1]}"
+        return "http://{}:{}".format(*self._socket.getsockname())
 
     async def start(self) -> None:
         """Bind the port and serve; returns when requests are accepted.
@@ -106,7 +107,7 @@ class LoopbackServer:
         bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            bound.bind(("127.0.0.1", self._wanted_port))
+            bound.bind((self._host, self._wanted_port))
         except OSError:
             bound.close()
             raise

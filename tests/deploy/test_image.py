@@ -1,0 +1,144 @@
+"""Is the image small, harmless and whole? Built and run for real: read-only, without rights, as nobody."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from service.demo.model import GOLDEN
+from service.golden import freeze
+
+OWN_MB = 250
+LOCKED_DOWN = ("--read-only", "--cap-drop", "all", "--security-opt", "no-new-privileges", "--tmpfs", "/tmp")
+CONFIG = """
+version: 1
+store: sqlite:////data/goldwatch.db
+web: {{listen: "127.0.0.1:{port}"}}
+targets:
+  - name: router
+    endpoint: {{kind: openai_chat, base_url: "http://127.0.0.1:{model}/v1", model: ticket-router,
+               system: Route the ticket., params: {{temperature: 0, max_tokens: 16}}}}
+    golden: golden.jsonl
+    schedule: {{every: 1h}}
+    scorers: [{{kind: label, labels: [billing, login, shipping, bug, refund]}}]
+"""
+
+
+def until(what: Callable[[], Any], why: str, patience_s: float = 120.0) -> Any:
+    """The first true answer; fails after a long while."""
+    end = time.monotonic() + patience_s
+    while time.monotonic() < end:
+        if answer := what():
+            return answer
+        time.sleep(0.1)
+    pytest.fail(f"never came: {why}")
+
+
+def get(url: str) -> str:
+    """The body of a page; empty while nothing answers."""
+    try:
+        with urllib.request.urlopen(url, timeout=30) as answer:
+            return str(answer.read().decode())
+    except OSError:
+        return ""
+
+
+def configured(folder: Path, port: int, model: int) -> Path:
+    """A folder as somebody mounts it: configuration, golden set, lock."""
+    folder.mkdir(mode=0o755)
+    shutil.copyfile(GOLDEN, folder / "golden.jsonl")
+    freeze(folder / "golden.jsonl", 0.0)
+    (folder / "goldwatch.yaml").write_text(CONFIG.format(port=port, model=model), "utf-8")
+    for file in folder.iterdir():
+        file.chmod(0o644)
+    return folder
+
+
+def test_it_is_small_and_says_what_it_is(engine: Any, image: str) -> None:
+    """At most 250 MB over its base; a numeric user, a volume, no shell in front of the program."""
+    said = json.loads(engine.call("podman", "image", "inspect", image))[0]
+    assert engine.size_mb(image) - engine.size_mb("docker.io/library/python:3.11-slim") <= OWN_MB
+    config = said["Config"]
+    assert config["User"] == "65532:65532"
+    assert config["Entrypoint"] == ["goldwatch"]
+    assert "/data" in config["Volumes"]
+    assert said["Healthcheck"]["Test"] == ["CMD", "python", "-m", "service.healthcheck"]
+
+
+def test_every_module_is_there(engine: Any, image: str) -> None:
+    """What was taken out to make it small is missed by no module of goldwatch."""
+    loading = (
+        "import importlib, pkgutil, service, checks\n"
+        "names = [m.name for r in (service, checks) for m in pkgutil.walk_packages(r.__path__, r.__name__ + '.')]\n"
+        "for name in names:\n"
+        "    if not name.endswith('__main__') and '.migrations.' not in name: importlib.import_module(name)\n"
+        "from scipy.special import bdtr; import apprise, psycopg, sacrebleu\n"
+        "print('all', bdtr(0, 1, 0.25))"
+    )
+    run = engine.start(*LOCKED_DOWN, "--entrypoint", "python", image, "-c", loading)
+    said, _ = run.communicate(timeout=300)
+    assert "all 0.75" in said
+
+
+def test_it_watches_and_leaves_and_remembers(
+    engine: Any, image: str, tmp_path: Path, free_port: Callable[[], int], closing: list[Any]
+) -> None:
+    """On a read-only root, without capabilities: it judges, answers its health check, drains at SIGTERM, goes on."""
+    port, model_port, volume = free_port(), free_port(), f"goldwatch-{uuid4().hex[:8]}"
+    mounted = configured(tmp_path / "etc", port, model_port)
+    model = [sys.executable, "-m", "service.demo", "--port", str(model_port)]
+    closing.append(subprocess.Popen(model, stdout=subprocess.DEVNULL, text=True))
+
+    def watch(name: str) -> subprocess.Popen[str]:
+        binds = ("-v", f"{mounted}:/etc/goldwatch:ro", "-v", f"{volume}:/data")
+        closing.append(engine.start("--name", name, *LOCKED_DOWN, *binds, image))
+        return closing[-1]
+
+    def health() -> int:
+        url = f"http://127.0.0.1:{port}/healthz"
+        check = engine.start(*LOCKED_DOWN, "--entrypoint", "python", image, "-m", "service.healthcheck", url)
+        check.communicate(timeout=300)
+        return int(check.returncode)
+
+    def runs() -> list[Any]:
+        return json.loads(get(f"http://127.0.0.1:{port}/api/v1/targets/router/runs") or '{"runs": []}')[
+            "runs"
+        ]
+
+    try:
+        assert health() == 1
+        first = watch(f"{volume}-a")
+        until(lambda: get(f"http://127.0.0.1:{port}/healthz") or first.poll() is not None, "an answer")
+        until(lambda: [r for r in runs() if r["verdict"] == "learning"], "a judged run")
+        assert health() == 0
+        engine.call(*engine.podman("kill", "--signal", "TERM", f"{volume}-a"))
+        said, _ = first.communicate(timeout=120)
+        assert first.returncode == 0, said
+        assert '"stopped"' in said
+        second = watch(f"{volume}-b")
+        until(lambda: runs() or second.poll() is not None, "the run of before")
+        assert [run["verdict"] for run in runs()] == ["learning"]
+    finally:
+        for name in (f"{volume}-a", f"{volume}-b"):
+            subprocess.run(
+                engine.podman("rm", "--force", "--ignore", name),
+                env=engine.environ,
+                capture_output=True,
+                check=False,
+            )
+        subprocess.run(
+            engine.podman("volume", "rm", "--force", volume),
+            env=engine.environ,
+            capture_output=True,
+            check=False,
+        )
