@@ -9,14 +9,13 @@ import structlog
 from fastapi import FastAPI, HTTPException, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
-from prometheus_client import generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
 from service import __version__
 from service.facts import Facts
 from service.metrics import registry
-from service.web import api, api_changes, api_traffic, buttons, pages
+from service.web import api, api_changes, api_traffic, buttons, exposition, pages
 from service.web.door import Door
 from service.web.guard import BoundedBody, Revalidated, SecurityHeaders
 from service.web.render import Renderer
@@ -57,7 +56,7 @@ def create_app(
 
     @app.get("/metrics", include_in_schema=False)
     def metrics_page() -> Response:
-        return Response(generate_latest(metrics), media_type=CONTENT_TYPE_PLAIN_0_0_4)
+        return Response(exposition.text(metrics), media_type=CONTENT_TYPE_PLAIN_0_0_4)
 
     @app.get("/healthz", include_in_schema=False)
     async def healthz() -> PlainTextResponse:

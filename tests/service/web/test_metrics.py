@@ -18,6 +18,7 @@ from checks.types import ALL, Finding, ScoreSummary, Verdict
 from service.metrics import NAMES, registry, telling_slices
 from service.records import DeploymentMark, MetricsSnapshot, TrafficRecord, TrafficWindow
 from service.store.traffic import TrafficChange
+from service.web import exposition
 
 CONTRACT = {
     "goldwatch_runs_total": {"target", "verdict"},
@@ -239,6 +240,19 @@ def test_an_empty_store_exports_what_is_configured(store: Any, daemon: Any) -> N
     names = {name for name, _ in scrape(store, daemon)}
     assert "goldwatch_build_info" in names
     assert not names & {"goldwatch_score_ratio", "goldwatch_measured", "goldwatch_runs_total"}
+
+
+def test_a_scrape_is_written_as_the_library_writes_it(
+    fleet: Any, store: Any, daemon: Any, make_facts: Any, hostile: str
+) -> None:
+    """The fast writer gives the library's bytes, at the first scrape and at the next, whatever names say."""
+    odd = {"team": 'a"b\\c\nd' + hostile, "z": "", "_a": "ü"}
+    daemon.known = [*daemon.known, make_facts("t", labels=odd, model=hostile)]
+    made = registry(store, daemon)
+    expected = generate_latest(made)
+    assert expected.count(b"\n") > 200
+    assert exposition.text(made) == expected
+    assert exposition.text(made) == expected
 
 
 def test_hostile_names_are_escaped(store: Any, daemon: Any, make_facts: Any) -> None:
