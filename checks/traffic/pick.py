@@ -1,9 +1,9 @@
 """Which samples are most worth a label? Those that stand for most of what no golden example represents.
 
 Greedy facility location: of the samples, take the one that brings all of them nearest to something chosen (the sum of
-their cosines to the nearest chosen one grows most); repeat. The sum has diminishing returns, so greedy reaches at least
-63% of the best choice (Nemhauser, Wolsey, Fisher 1978). A new language with many requests comes before one odd message,
-and its different questions before the same one twice.
+their cosines to the nearest chosen one grows most); repeat. The golden set counts as chosen already. The sum has
+diminishing returns, so greedy reaches at least 63% of the best choice (Nemhauser, Wolsey, Fisher 1978). A new language
+with many requests comes before one odd message, and its different questions before the same one twice.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def pick(anchors: Anchors, texts: Sequence[str], most: int) -> tuple[Picked, ...
     """At most ``most`` of the texts, the most worth a label first; fewer where fewer represent all of them."""
     vectors = weighted_vectors(anchors, texts)
     near = np.maximum(vectors @ vectors.T, 0.0)
-    reached = np.zeros(len(texts), dtype=near.dtype)
+    reached = np.maximum(vectors @ anchors.matrix.T, 0.0).max(axis=1, initial=0.0)
     left = np.ones(len(texts), dtype=bool)
     chosen: list[Picked] = []
     while len(chosen) < min(most, len(texts)):

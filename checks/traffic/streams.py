@@ -18,7 +18,7 @@ looks each way, and the streams share the part of the budget that traffic has (`
 target's). So the union of all pages stays within the budget, whatever the dependence between streams.
 
 Traffic is never quite still. A shift of :data:`GRANTED` on that scale (5 points at one half, 2 points at one in
-twenty), of two points in unknown words and of a tenth in length is granted and pages nobody.
+twenty), of one point in unknown words and of a tenth in length is granted and pages nobody.
 
 Null hypothesis: windows go on as in the first week, with its cycles and its noise. A false alarm: a healthy stream of
 traffic is said to have moved. Nothing here says anything about the model's quality.
@@ -39,7 +39,7 @@ from checks.types import FloatArray
 
 GRANTED = 0.05
 GRANTED_LENGTH = math.log(1.1)
-GRANTED_WORDS = 0.02
+GRANTED_WORDS = 0.01
 WEEK_S = 7 * 86_400.0
 LEAST_WINDOWS = 14
 KEY = 1 << 22
