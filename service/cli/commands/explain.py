@@ -73,6 +73,11 @@ def command(
 
         details = details_of(store, record, baseline_needed=chosen.baseline.runs, limit=limit)
         show(render_explanation(run_object(record), details, limit=limit))
+        from service.staleness import staleness
+
+        floors = {scorer.scorer_name: scorer.min for scorer in chosen.scorers if scorer.min is not None}
+        for said in staleness(store, record, floors):
+            print(f"  staleness  {said}")
         if told is not None:
             from service.cli.render.streams import Streams
 
