@@ -53,6 +53,15 @@ _GUARDED: dict[int | str, dict[str, Any]] = {
 }
 
 
+_OTLP = {
+    "requestBody": {
+        "required": True,
+        "description": "An export request of OTLP/HTTP as JSON, perhaps packed by gzip.",
+        "content": {"application/json": {"schema": {"type": "object"}}},
+    }
+}
+
+
 class SamplesIn(BaseModel):
     """A batch of production samples, oldest first."""
 
@@ -217,6 +226,7 @@ def _add_otel(
         methods=["POST"],
         summary=f"Count samples from {what}",
         operation_id=f"otel_{kind}_of_target",
+        openapi_extra=_OTLP,
         **changing,
     )
     api.add_api_route(
@@ -225,6 +235,7 @@ def _add_otel(
         methods=["POST"],
         summary=f"Count samples from {what}, each for the target whose endpoint asks for its model",
         operation_id=f"otel_{kind}",
+        openapi_extra=_OTLP,
         **changing,
     )
 
