@@ -4,8 +4,8 @@
 ``responses.py``, ``judging.py`` (the end of a run, and history), ``lineage.py``, ``baselines.py``,
 ``outbox.py`` (alerts and messages), ``acts.py`` (what people did about them), ``marks.py``, ``metrics.py``,
 ``traffic.py``, ``retention.py``, ``dump.py``, ``jobs.py``. Below them: ``database.py`` (URL, engine, transactions),
-``schema.py`` and ``migrations/``, ``tables.py``; beside them the pure ``packing.py`` and ``values.py``. Methods take and return the
-frozen values of ``service/records.py``; rows stay inside.
+``schema.py`` and ``migrations/``, ``tables.py``; beside them the pure ``packing.py`` and ``values.py``. Methods take
+and return the frozen values of ``service/records.py``; rows stay inside.
 
 To add a noun: its table in ``tables.py``, a migration, one file with a class of queries on
 :class:`~service.store.database.Database`, and its name in the bases of :class:`Store`. The tests run every
