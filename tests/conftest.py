@@ -9,6 +9,7 @@ import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 
@@ -33,6 +34,10 @@ class Postgres:
     def start(self) -> None:
         choices = ["-A", "trust", "-U", "postgres", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"]
         self._run("initdb", "-D", self._data, *choices)
+        self.resume()
+
+    def resume(self) -> None:
+        """Start on the data that are there."""
         options = f"-c listen_addresses=127.0.0.1 -p {self.port} -k {self.folder} -c fsync=off"
         options += " -c max_connections=60 -c full_page_writes=off -c autovacuum=off"
         self._run("pg_ctl", "-D", self._data, "-w", "-l", str(self.folder / "log"), "-o", options, "start")
@@ -81,12 +86,16 @@ def _binaries() -> Path | None:
     return None if found is None else Path(found).parent
 
 
-@pytest.fixture(scope="session")
-def postgres_server() -> Iterator[Postgres]:
+def has_postgres() -> bool:
+    """Whether a server can be started here."""
+    return _binaries() is not None
+
+
+@contextmanager
+def running_postgres() -> Iterator[Postgres]:
+    """A server that ends with the block."""
     binaries = _binaries()
-    if binaries is None:
-        missing("postgresql")
-        return
+    assert binaries is not None, "postgresql is not installed"
     folder = Path(tempfile.mkdtemp(prefix="goldwatch-pg-"))
     if os.geteuid() == 0:
         account = pwd.getpwnam("postgres")
@@ -99,6 +108,14 @@ def postgres_server() -> Iterator[Postgres]:
         if (folder / "data" / "postmaster.pid").exists():
             server.stop()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[Postgres]:
+    if not has_postgres():
+        missing("postgresql")
+    with running_postgres() as server:
+        yield server
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from service.conclude import Finished
 from service.errors import UserError
 from service.pipeline import Shell
 from service.records import RunKind
-from service.schedule import due
+from service.schedule import due, next_tick
 from service.store import NotRunningError, StoreError
 
 BUSY_S = 5.0
@@ -138,9 +138,10 @@ class Watch:
 
     def _due(self, shell: Shell) -> float | None:
         schedule = shell.config.target(self.name).schedule
-        last_at = shell.store.last_scheduled_at(self.name)
+        now = shell.clock()
+        last_at = shell.store.last_scheduled_at(self.name, until=next_tick(schedule, now))
         ran = last_at is not None or shell.store.last_run(self.name) is not None
-        return due(schedule, last_at, ran=ran, now=shell.clock())
+        return due(schedule, last_at, ran=ran, now=now)
 
     def _drop(self, asked: RunKind | None) -> None:
         if asked in self._asked:

@@ -157,12 +157,18 @@ class Runs(GoldenSets):
             query = query.where(RUN.c.state == state.value)
         return self._first(query.order_by(RUN.c.id.desc()))
 
-    def last_scheduled_at(self, target: str) -> float | None:
-        """The newest scheduled time of a target that has its run, whatever became of it; None before the first."""
+    def last_scheduled_at(self, target: str, *, until: float | None = None) -> float | None:
+        """The newest scheduled time of a target that has its run, whatever became of it; None before the first.
+
+        Args:
+            target: Its name.
+            until: Later times do not count: they were scheduled by a clock that ran ahead.
+        """
+        query = select(func.max(RUN.c.scheduled_at)).where(RUN.c.target == target)
+        if until is not None:
+            query = query.where(RUN.c.scheduled_at <= until)
         with self._read() as connection:
-            at: float | None = connection.scalar(
-                select(func.max(RUN.c.scheduled_at)).where(RUN.c.target == target)
-            )
+            at: float | None = connection.scalar(query)
         return at
 
     def last_measured(self, target: str) -> RunRecord | None:

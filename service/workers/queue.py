@@ -93,6 +93,7 @@ class JobQueue:
             look: does one job.
             at_once: jobs that this process does at the same time.
         """
+        asyncio.get_running_loop().set_exception_handler(_without_lost_acknowledgements)
         while True:
             try:
                 async with self._opened(look) as app:
@@ -174,6 +175,12 @@ class JobQueue:
         except AlreadyEnqueued:
             return False
         return True
+
+
+def _without_lost_acknowledgements(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Be silent on a job whose end could not be written: the database was away, which is told once."""
+    if type(context.get("exception")).__module__ != "procrastinate.exceptions":
+        loop.default_exception_handler(context)
 
 
 def _failed() -> Any:

@@ -75,6 +75,11 @@ class Handler(BaseHTTPRequestHandler):
             self._head(200, {"Content-Length": "1000000000"})
             for _ in range(15_000):
                 self.wfile.write(b" " * 65_536)
+        elif fault == "drip":
+            self._head(200, {"Content-Length": str(len(body))})
+            for byte in body:
+                self.wfile.write(bytes([byte]))
+                self.server.stop.wait(0.05)
         elif fault == "not utf-8":
             self._send(200, body.replace(b"-", b"\xff\xfe"))
         elif fault == "another type":

@@ -44,6 +44,9 @@ FAULTS = {
     "another shape": "choices",
     "redirect": "elsewhere.invalid",
     "down": "refuses connections",
+    "drip": "no complete answer within 0.5 s",
+    "unknown host": "no-such-host.invalid",
+    "no tls": "TLS|SSL",
 }
 
 
@@ -95,6 +98,13 @@ def break_endpoint(fault: str, model, folder: Path, port: int) -> None:
     if fault == "down":
         text = (folder / "goldwatch.yaml").read_text()
         (folder / "goldwatch.yaml").write_text(text.replace(str(model.server_port), str(port)))
+    elif fault in {"unknown host", "no tls"}:
+        text = (folder / "goldwatch.yaml").read_text()
+        address = f"http://127.0.0.1:{model.server_port}"
+        broken = (
+            "http://no-such-host.invalid" if fault == "unknown host" else address.replace("http", "https")
+        )
+        (folder / "goldwatch.yaml").write_text(text.replace(address, broken))
     else:
         model.fault = fault
 

@@ -112,6 +112,19 @@ def test_missed_ticks_run_once(station: Any) -> None:
     assert len(station.runs()) == 4
 
 
+def test_a_clock_that_ran_ahead_does_not_silence_the_watch(station: Any) -> None:
+    """A run that was scheduled for years ahead, before the clock was put right, holds back no run of today."""
+    station.write(station.target(station.endpoint().url, every="1s"))
+    served = station.serve()
+    [first, *_] = station.done(1)
+    served.end()
+    count = len(station.runs())
+    _shift(station, first.id, by_s=10 * 365 * 86_400)
+    served = station.serve()
+    assert len(station.done(count + 2)) >= count + 2
+    served.end()
+
+
 def test_a_bad_reload_changes_nothing(station: Any) -> None:
     """SIGHUP with a bad file is logged with file, line and key, told in a metric, and the watch goes on."""
     station.write(station.target(station.endpoint().url, every="1s"))

@@ -29,10 +29,10 @@ def test_four_processes_share_the_runs(tmp_path: Path, postgres_url: str) -> Non
         for name, command in PROCESSES.items():
             fleet.start(name, *command)
         fleet.done(1)
-        fleet.kill_at_random(4, seed=1, pause_s=(0.2, 1.5))
+        fleet.kill_at_random(3, seed=1, pause_s=(0.2, 1.0))
         fleet.done(4)
         fleet.endpoint.fault = Fault(FaultKind.GIBBERISH)
-        fleet.kill_at_random(4, seed=2, pause_s=(0.2, 1.5))
+        fleet.kill_at_random(3, seed=2, pause_s=(0.2, 1.0))
         told = until(lambda: _told(fleet, len(fleet.names)), "an alert of each target")
         pages = [
             until(lambda name=name: _metrics(fleet, name), f"{name} tells") for name in ("serve-1", "serve-2")
@@ -58,7 +58,7 @@ def test_one_process_is_killed_again_and_again(tmp_path: Path) -> None:
     with Fleet(tmp_path, latency_s=0.01) as fleet:
         fleet.start("serve", "serve")
         fleet.done(1)
-        fleet.kill_at_random(12, seed=3, pause_s=(0.3, 2.0))
+        fleet.kill_at_random(12, seed=3, pause_s=(0.2, 1.1))
         fleet.done(4)
         fleet.end()
         assert harm(fleet) == []
