@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from service.config import Config
     from service.store import Store
 
+LEAST_INTERVAL_S = 300.0
+"""More often than this nothing is said: reckoning a month of such runs would hold a page for seconds to minutes."""
+
 _log = structlog.get_logger("goldwatch")
 
 
@@ -35,7 +38,7 @@ class Finds:
         from service.detectability import cards_for, sentences  # noqa: PLC0415  # only a page asks
 
         target = next((one for one in config.targets if one.name == name), None)
-        if target is None:
+        if target is None or (target.schedule.every_s or LEAST_INTERVAL_S) < LEAST_INTERVAL_S:
             return ()
         with self._one_at_a_time:
             try:

@@ -171,10 +171,10 @@ def test_what_is_asked_for_while_a_step_finds_nothing_is_not_forgotten(
         await hours.at(at)
         loop, last_scheduled_at, asked = asyncio.get_running_loop(), hours.store.last_scheduled_at, []
 
-        def seen(target: str) -> float | None:
+        def seen(target: str, **more: float | None) -> float | None:
             if not asked:
                 asked.append(loop.call_soon_threadsafe(hours.watch.ask, RunKind.MANUAL))
-            return last_scheduled_at(target)
+            return last_scheduled_at(target, **more)
 
         monkeypatch.setattr(hours.store, "last_scheduled_at", seen)
         assert [run.kind for run in await hours.at(at + 60.0)] == [RunKind.MANUAL]

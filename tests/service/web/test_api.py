@@ -182,7 +182,10 @@ def test_the_openapi_document_is_true(fleet: Any, store: Any, browse: Any) -> No
             url = url.replace(key, value)
         schema = operations["get"]["responses"]["200"]["content"]["application/json"]["schema"]
         whole = {**schema, "components": document["components"]}
-        jsonschema.Draft202012Validator(whole).validate(browse().get(url).json())
+        answer = browse().get(url)
+        if answer.status_code == 404:  # this target has no traffic
+            continue
+        jsonschema.Draft202012Validator(whole).validate(answer.json())
         asked += 1
     assert asked == 13
     assert not [p for p in document["paths"] if not p.startswith("/api/v1/")]
