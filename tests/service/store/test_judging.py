@@ -134,16 +134,15 @@ def test_the_fold_is_replaced_by_the_newest_run(scene: Any) -> None:
     assert scene.store.snapshot("router", "segment-1") == (second, b"\x00two")
 
 
-def test_a_late_end_drops_the_fold(scene: Any) -> None:
-    """A run that ends after a later one changes history, so the fold is computed anew."""
+def test_a_run_waits_for_the_one_before_it(scene: Any) -> None:
+    """While a dead process's run is unfinished no later one begins, so that history is judged in its order."""
     orphan = scene.claim(now=1000.0, lease_s=10.0)
-    later = scene.done(now=2000.0, snapshot=b"without the orphan")
+    assert scene.store.claim_run(scene.new(), owner="me", now=2000.0, lease_s=60.0) is None
     assert scene.store.adopt_run(orphan, "you", 3000.0, 60.0)
-    scene.finish(orphan, snapshot=b"without the later one", now=3010.0)
-    assert scene.store.snapshot("router", "segment-1") is None
+    scene.finish(orphan, snapshot=b"with the orphan", now=3010.0)
+    later = scene.done(now=4000.0, snapshot=b"with both")
     assert [m.run for m in scene.store.measurements("router", "segment-1")] == [orphan, later]
     assert scene.store.last_run("router").id == later
-    assert scene.store.metrics_snapshot().targets["router"].last_run.id == later
 
 
 def test_a_store_reopened_tells_the_same(scene: Any, url: str, open_store: Callable[..., Store]) -> None:
