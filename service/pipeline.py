@@ -223,7 +223,13 @@ def baseline_for(shell: Shell, target: Target, golden: Golden) -> BaselineRecord
         from service.baseline_file import fitting  # noqa: PLC0415  # only where it is configured
 
         fitting(target, golden)
-    opened = store.open_baseline(target.name, 1 if last is None else last.id + 1, reason, shell.clock())
+    opened = store.open_baseline(
+        target.name,
+        1 if last is None else last.id + 1,
+        reason,
+        shell.clock(),
+        replaces=None if baseline is None else baseline.id,
+    )
     return opened if target.baseline.from_file is None else _brought_in(shell, target, golden, opened)
 
 

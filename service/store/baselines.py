@@ -9,11 +9,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from types import EllipsisType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, Row, func, select, update
+from sqlalchemy import Connection, Row, func, select, text, update
 
 from checks.types import Verdict
 from service.records import BaselineRecord, ImportedRun, RunKind, RunState
@@ -22,6 +23,8 @@ from service.store.errors import StoreError
 from service.store.judging import Judging, put_judgement
 from service.store.responses import insert_responses
 from service.store.tables import BASELINE, LINEAGE, RUN
+
+_LOCK = 0x62617365  # "base": one process at a time opens a baseline
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +63,13 @@ class Baselines(Judging):
         now: float,
         *,
         carried: Carried | None = None,
+        replaces: int | EllipsisType | None = ...,
     ) -> BaselineRecord:
         """Begin a new baseline, collecting measured runs from ``from_run`` on, and replace the old one.
+
+        Returns:
+            The new one; or the one in force, where another process was quicker than the caller that says what it
+            ``replaces``: then nothing is opened, for a second opening would let a target learn anew.
 
         Args:
             target: Whose.
@@ -69,8 +77,16 @@ class Baselines(Judging):
             reason: Why, None for the first.
             now: Seconds since 1970.
             carried: The segment that holds the runs from ``from_run`` on that were made already.
+            replaces: The id of the baseline that the caller saw in force, None if it saw none; left out, whatever is
+                in force is replaced.
         """
+        in_force = select(BASELINE).where(BASELINE.c.target == target, BASELINE.c.replaced_at.is_(None))
         with self._write() as connection:
+            if connection.dialect.name == "postgresql":
+                connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+            now_in_force = connection.execute(in_force).one_or_none()
+            if replaces is not ... and now_in_force is not None and now_in_force.id != replaces:
+                return _record(now_in_force)
             connection.execute(
                 update(BASELINE)
                 .where(BASELINE.c.target == target, BASELINE.c.replaced_at.is_(None))

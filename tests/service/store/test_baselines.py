@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -24,6 +26,28 @@ def test_a_baseline_is_opened_pinned_and_replaced(scene: Any) -> None:
     assert store.baseline("router") == BaselineRecord(second.id, "router", 200.0, "new prompt", 7)
     assert [b.replaced_at for b in store.baselines("router")] == [200.0, None]
     assert store.baselines("other") == []
+
+
+def test_two_processes_that_open_the_first_baseline_get_one(scene: Any) -> None:
+    """Whoever saw no baseline, or one that was replaced meanwhile, gets the one in force: nothing is learnt twice."""
+    store = scene.store
+    first = store.open_baseline("router", 1, None, 100.0, replaces=None)
+    assert store.open_baseline("router", 1, None, 101.0, replaces=None) == first
+    second = store.open_baseline("router", 4, "changed", 200.0, replaces=first.id)
+    assert store.open_baseline("router", 4, "changed", 201.0, replaces=first.id) == second
+    assert [b.id for b in store.baselines("router")] == [first.id, second.id]
+
+
+def test_threads_open_one_first_baseline(scene: Any) -> None:
+    """Eight at the same moment open one."""
+    start = threading.Barrier(8)
+
+    def opened(_: int) -> int:
+        start.wait(60)
+        return int(scene.store.open_baseline("router", 1, None, 100.0, replaces=None).id)
+
+    with ThreadPoolExecutor(8) as pool:
+        assert len(set(pool.map(opened, range(8)))) == 1
 
 
 def test_a_pinned_baseline_stays(scene: Any) -> None:

@@ -43,6 +43,8 @@ def test_four_processes_share_the_runs(tmp_path: Path, postgres_url: str) -> Non
             found = verdicts(fleet, name)
             bad = next(n for n, verdict in enumerate(found) if verdict not in {"learning", "ok"})
             assert found[:3] == ["learning"] * 3
+            with fleet.store() as store:
+                assert len(store.baselines(name)) == 1
             assert set(found[3:bad]) == {"ok"}
             assert set(found[bad:]) <= {"suspect", "regressed"}
             assert "regressed" in found
