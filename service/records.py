@@ -119,6 +119,31 @@ class RunRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class Headline:
+    """What a list of runs says of one: the mean of each scorer over all examples (None where nothing was scored).
+
+    The rest is of the finding that says most; ``scorer`` and ``slice`` are None where there is none.
+    """
+
+    means: Mapping[str, float | None]
+    scorer: str | None = None
+    slice: str | None = None
+    effect: float | None = None
+    evidence: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunLine:
+    """One run in a list; ``verdict`` is None while it is running."""
+
+    id: int
+    started_at: float
+    verdict: Verdict | None
+    reason: str | None
+    headline: Headline
+
+
+@dataclass(frozen=True, slots=True)
 class ScoreVector:
     """One scorer's scores of one run.
 

@@ -227,7 +227,15 @@ class Baselines(Judging):
                     .returning(RUN.c.id)
                 ).scalar_one()
                 put_judgement(
-                    connection, run_id, run.summaries, (), run.vectors, run.answered, run.latency_s, {}
+                    connection,
+                    run_id,
+                    Verdict.LEARNING,
+                    run.summaries,
+                    (),
+                    run.vectors,
+                    run.answered,
+                    run.latency_s,
+                    {},
                 )
                 if run.responses:
                     insert_responses(

@@ -23,6 +23,7 @@ from checks.types import (
     Verdict,
 )
 from service.alerting import Alert, Notification
+from service.headline import headline
 from service.records import Requests, RunKind, RunState, ScoreVector
 from service.store import counters, lineage, packing, values
 from service.store.errors import NotRunningError
@@ -116,7 +117,7 @@ class Judging(Responses, Outbox):
             )
             connection.execute(delete(LEASE).where(LEASE.c.run_id == run_id))
             put_judgement(
-                connection, run_id, summaries, findings, vectors, answered, latency_s, observed or {}
+                connection, run_id, verdict, summaries, findings, vectors, answered, latency_s, observed or {}
             )
             self._put_snapshot(connection, run_id, run.target, run.segment, snapshot)
             self._put_alerts(connection, alerts)
@@ -290,6 +291,7 @@ class Judging(Responses, Outbox):
 def put_judgement(
     connection: Connection,
     run_id: int,
+    verdict: Verdict,
     summaries: Sequence[ScoreSummary],
     findings: Sequence[Finding],
     vectors: Sequence[ScoreVector],
@@ -306,6 +308,7 @@ def put_judgement(
             answered=None if answered is None else packing.pack_bits(answered),
             latency=None if latency_s is None else packing.pack_latency(latency_s),
             observed=packing.pack_observed(observed),
+            headline=values.from_headline(headline(verdict, summaries, findings)),
         )
     )
     rows = [

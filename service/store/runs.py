@@ -13,7 +13,8 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, delete, func, select, update
 
 from checks.types import Finding, Verdict
-from service.records import NewRun, Requests, RunKind, RunRecord, RunState
+from service.headline import headline
+from service.records import Headline, NewRun, Requests, RunKind, RunLine, RunRecord, RunState
 from service.store import packing, values
 from service.store.golden import GoldenSets
 from service.store.tables import BASE_ANSWERS, GOLDEN, JUDGEMENT, LEASE, RESPONSE, RUN
@@ -127,6 +128,36 @@ class Runs(GoldenSets):
         query = query.order_by(RUN.c.id.desc() if newest_first else RUN.c.id).limit(limit)
         with self._read() as connection:
             return [record(row) for row in connection.execute(query)]
+
+    def run_lines(self, target: str, *, limit: int | None) -> list[RunLine]:
+        """One line of each of a target's runs in every state, imported ones included; oldest first.
+
+        Args:
+            target: Its name.
+            limit: Only the newest so many; None for all.
+        """
+        query = (
+            select(RUN.c.id, RUN.c.started_at, RUN.c.verdict, RUN.c.reason, JUDGEMENT.c.headline)
+            .join(JUDGEMENT, JUDGEMENT.c.run_id == RUN.c.id, isouter=True)
+            .where(RUN.c.target == target)
+            .order_by(RUN.c.id.desc())
+            .limit(limit)
+        )
+        with self._read() as connection:
+            rows = connection.execute(query).all()
+            unread = [row.id for row in rows if row.headline is None and row.verdict is not None]
+            whole = {i: one for part in chunks(unread) for i, one in self._records(connection, part).items()}
+        verdicts = {str(v): v for v in Verdict}
+        lines = []
+        for run_id, started_at, verdict, reason, text in reversed(rows):
+            if text is not None:
+                head = values.to_headline(text)
+            elif (run := whole.get(run_id)) is not None:  # judged by an earlier version
+                head = headline(run.verdict, run.summaries, run.findings)
+            else:
+                head = Headline({})
+            lines.append(RunLine(run_id, started_at, verdicts.get(verdict), reason, head))
+        return lines
 
     def repeated_runs(self, target: str, segment: str, *, limit: int) -> list[RunRecord]:
         """The newest ``limit`` bursts of a segment and the run before each, newest first."""

@@ -179,6 +179,7 @@ class _Judgement(_Row, table=True):
     answered: bytes | None = Field(sa_type=LargeBinary)
     latency: bytes | None = Field(sa_type=LargeBinary)
     observed: bytes | None = Field(sa_type=LargeBinary)
+    headline: str | None = Field(sa_type=Text)
 
 
 class _Vector(_Row, table=True):

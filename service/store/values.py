@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, fields
 from typing import Any
@@ -19,6 +21,7 @@ from checks.types import (
     Verdict,
 )
 from service.alerting import Alert, AlertKind, AlertState
+from service.records import Headline
 
 _FINDING = tuple(f.name for f in fields(Finding))
 
@@ -51,6 +54,18 @@ def _to_finding(row: Mapping[str, Any]) -> Finding:
     if (interval := row.get("interval")) is not None:
         known["interval"] = (interval[0], interval[1])
     return Finding(**known)
+
+
+def from_headline(headline: Headline) -> str:
+    """A headline as short JSON of ASCII; what is not finite is unknown."""
+    figures = [None if v is None or not math.isfinite(v) else v for v in (headline.effect, headline.evidence)]
+    means = {k: v if v is None or math.isfinite(v) else None for k, v in headline.means.items()}
+    return json.dumps([means, headline.scorer, headline.slice, *figures], separators=(",", ":"))
+
+
+def to_headline(text: str) -> Headline:
+    """What :func:`from_headline` wrote."""
+    return Headline(*json.loads(text))
 
 
 def from_alert(alert: Alert) -> dict[str, Any]:

@@ -24,22 +24,21 @@ def command(
       goldwatch history ticket-router --limit 24
       goldwatch history ticket-router --json | jq .verdict
     """  # noqa: D301  # Typer reads the \b
-    import json
-
     from service.cli.opened import opened_store, read_config
-    from service.report import run_object
 
     loaded = read_config(config)
     name = loaded.target(target).name
     with opened_store(loaded) as store:
-        records = store.runs(name, limit=limit)
-        runs = sorted((run_object(record) for record in records), key=lambda run: int(run["run"]))
-    if as_json:
-        for run in runs:
-            print(json.dumps(run, ensure_ascii=False, allow_nan=False))
-        return
-    from service.cli.render.console import console, show
-    from service.cli.render.history import render_history
+        if as_json:
+            import json
 
-    screen = console()
-    show(render_history(runs, width=screen.width), screen)
+            from service.report import run_object
+
+            for record in reversed(store.runs(name, limit=limit)):
+                print(json.dumps(run_object(record), ensure_ascii=False, allow_nan=False))
+            return
+        lines = store.run_lines(name, limit=limit)
+    from service.cli.render.console import console
+    from service.cli.render.history import show_history
+
+    show_history(name, lines, console())

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from rich.console import Group, RenderableType
+from rich.console import Console, Group
 from rich.text import Text
 
 from checks.types import ALL
-from service.cli.render.run import STYLES, headline
-from service.cli.render.words import clock, epoch, percent, points
+from service.cli.render.console import Line, show, show_lines
+from service.cli.render.run import STYLES
+from service.cli.render.words import clock, percent, points
 from service.text import safe
 from service.wording import times
+
+if TYPE_CHECKING:
+    from service.records import RunLine
 
 BARS = "▁▂▃▄▅▆▇█"
 UNMEASURED = "·"
@@ -40,61 +44,49 @@ def sparkline(values: Sequence[float | None], width: int | None = None) -> str:
     )
 
 
-def render_history(runs: Sequence[Mapping[str, Any]], *, width: int = 100) -> RenderableType:
-    """Every run of one target, oldest first.
-
-    Args:
-        runs: objects of ``run --json``, oldest first.
-        width: how many columns the sparkline may take.
-    """
+def show_history(target: str, runs: Sequence[RunLine], screen: Console) -> None:
+    """Draw every run of one target, oldest first."""
     if not runs:
-        return Text("no runs yet: goldwatch run")
+        show(Text("no runs yet: goldwatch run"), screen)
+        return
     scorer = next((name for run in reversed(runs) if (name := _scorer(run))), None)
     means = [_mean(run, scorer) for run in runs]
-    lines = [
-        Text(safe(str(runs[0]["target"]), 64), style="bold").append(f"  {len(runs)} runs", style="not bold")
-    ]
+    lines = [Text(safe(target, 64), style="bold").append(f"  {len(runs)} runs", style="not bold")]
     known = [mean for mean in means if mean is not None]
     if known:
-        line = sparkline(means, max(width - 40, 20))
+        line = sparkline(means, max(screen.width - 40, 20))
         lines.append(
             Text(f"{safe(scorer or '', 40)}  {line}  {percent(min(known))} to {percent(max(known))}")
         )
-    lines.append(Text())
-    numbers = max(len(str(run["run"])) for run in runs)
-    lines += [_line(run, mean, scorer, numbers) for run, mean in zip(runs, means, strict=True)]
-    return Group(*lines)
+    show(Group(*lines, Text()), screen)
+    numbers = max(len(str(runs[0].id)), len(str(runs[-1].id)))
+    show_lines((_line(run, mean, scorer, numbers) for run, mean in zip(runs, means, strict=True)), screen)
 
 
-def _line(run: Mapping[str, Any], mean: float | None, scorer: str | None, numbers: int) -> Text:
-    started = epoch(run.get("started_at"))
-    when = clock(started) if started is not None else ""
-    line = Text(f"{run['run']!s:>{numbers}}  {when:<16}  ", no_wrap=True, overflow="ellipsis")
-    line.append(f"{run['verdict'] or 'running':<12}", style=STYLES.get(run["verdict"], ""))
-    if run["verdict"] == "inconclusive":
-        return line.append(f"  {safe(run.get('reason') or '', 120)}", style="dim")
-    line.append(f"  {percent(mean) if mean is not None else '-':>6}")
-    finding = headline(run)
-    if finding is not None and finding.get("effect") is not None and finding["scorer"] == scorer:
-        line.append(f"  {points(finding['effect'], unit=False):>6}")
-        if finding.get("evidence") is not None:
-            line.append(f"  {times(finding['evidence']):>7}", style="dim")
-        if finding["slice"] != ALL:
-            line.append(f"  {safe(finding['slice'], 40)}", style="dim")
+def _line(run: RunLine, mean: float | None, scorer: str | None, numbers: int) -> Line:
+    verdict = "" if run.verdict is None else run.verdict.value
+    line = [
+        (f"{run.id:>{numbers}}  {clock(run.started_at):<16}  ", ""),
+        (f"{verdict or 'running':<12}", STYLES.get(verdict, "")),
+    ]
+    if verdict == "inconclusive":
+        return [*line, (f"  {safe(run.reason or '', 120)}", "dim")]
+    line.append((f"  {percent(mean) if mean is not None else '-':>6}", ""))
+    head = run.headline
+    if head.effect is not None and head.scorer == scorer:
+        line.append((f"  {points(head.effect, unit=False):>6}", ""))
+        if head.evidence is not None:
+            line.append((f"  {times(head.evidence):>7}", "dim"))
+        if head.slice != ALL:
+            line.append((f"  {safe(head.slice or '', 40)}", "dim"))
     return line
 
 
-def _scorer(run: Mapping[str, Any]) -> str | None:
-    finding = headline(run)
-    if finding is not None and finding.get("scorer"):
-        return str(finding["scorer"])
-    return next((str(s["scorer"]) for s in run.get("scores") or () if s["slice"] == ALL), None)
+def _scorer(run: RunLine) -> str | None:
+    return run.headline.scorer or next(iter(run.headline.means), None)
 
 
-def _mean(run: Mapping[str, Any], scorer: str | None) -> float | None:
-    if run["verdict"] in (None, "inconclusive"):
+def _mean(run: RunLine, scorer: str | None) -> float | None:
+    if run.verdict in (None, "inconclusive") or scorer is None:
         return None
-    for s in run.get("scores") or ():
-        if s["slice"] == ALL and s["scorer"] == scorer:
-            return float(s["mean"]) if s["mean"] is not None else None
-    return None
+    return run.headline.means.get(scorer)

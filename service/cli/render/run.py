@@ -17,6 +17,7 @@ from rich.text import Text
 from checks.causes import Diagnosis
 from checks.types import ALL
 from service.cli.render.words import clock, count, day, epoch, percent, points, text_of, usd
+from service.headline import most_telling
 from service.message import BrokenExample
 from service.text import safe
 from service.wording import change, times, value
@@ -85,17 +86,7 @@ def render_run(
 def headline(run: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """The finding that says most: of the run's own verdict, over all examples, with the most evidence."""
     found: Sequence[Mapping[str, Any]] = run.get("findings") or ()
-    same = [f for f in found if f["verdict"] == run["verdict"]] or list(found)
-
-    def telling(finding: Mapping[str, Any]) -> tuple[bool, bool, float, float]:
-        return (
-            finding["check"] == "quality",
-            finding.get("slice", ALL) == ALL,
-            finding.get("evidence") or 0.0,
-            abs(finding.get("effect") or 0.0),
-        )
-
-    return max(same, key=telling, default=None)
+    return most_telling(found, run["verdict"], lambda finding, name: finding.get(name))
 
 
 def _heading(run: Mapping[str, Any], details: Details) -> Text:

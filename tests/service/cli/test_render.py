@@ -11,11 +11,14 @@ from typing import Any
 import pytest
 from rich.console import RenderableType
 
+from checks.types import Verdict
 from service.cli.render.console import console, show
 from service.cli.render.explain import render_explanation
-from service.cli.render.history import render_history, sparkline
-from service.cli.render.run import Details, render_run
+from service.cli.render.history import show_history, sparkline
+from service.cli.render.run import Details, headline, render_run
+from service.cli.render.words import epoch
 from service.message import BrokenExample
+from service.records import Headline, RunLine
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
 Make = Callable[..., dict[str, Any]]
@@ -44,6 +47,20 @@ WHERE_FROM = {
 def drawn(renderable: RenderableType, width: int) -> str:
     out = io.StringIO()
     show(renderable, console(file=out, width=width))
+    return out.getvalue()
+
+
+def listed(runs: list[dict[str, Any]], width: int) -> str:
+    out = io.StringIO()
+    lines = []
+    for run in runs:
+        means = {s["scorer"]: s["mean"] for s in run["scores"] if s["slice"] == "all"}
+        best = headline(run)
+        figures = [] if best is None else [best[k] for k in ("scorer", "slice", "effect", "evidence")]
+        verdict = None if run["verdict"] is None else Verdict(run["verdict"])
+        at = epoch(run["started_at"]) or 0.0
+        lines.append(RunLine(run["run"], at, verdict, run["reason"], Headline(means, *figures)))
+    show_history(str(runs[0]["target"]), lines, console(file=out, width=width))
     return out.getvalue()
 
 
@@ -140,7 +157,7 @@ def test_a_history_is_one_line_per_run_with_a_sparkline(
     runs = [make_run("learning", run=i, scores=[make_score(0.94 + i / 1000, 400)]) for i in range(1, 4)]
     runs += [make_run("inconclusive", run=4, reason="2/400 answered", scores=[]), bad]
     runs += [make_run(None, run=1414, scores=[])]
-    same_as_snapshot("history-100.txt", drawn(render_history(runs), 100))
+    same_as_snapshot("history-100.txt", listed(runs, 100))
 
 
 def test_a_sparkline_does_not_blow_up_noise() -> None:
@@ -162,7 +179,7 @@ def test_model_output_cannot_touch_the_terminal(make_run: Make, make_finding: Ma
     details = Details(
         broken=[BrokenExample(evil, evil, evil, evil, evil)], causes=[evil], next_steps=[evil], broke=1
     )
-    for shown in (drawn(render_explanation(run, details), 120), drawn(render_history([run]), 80)):
+    for shown in (drawn(render_explanation(run, details), 120), listed([run], 80)):
         assert not set(shown) & set("\x1b\x07\u202e\r")
         assert "[bold]" in shown
     failed = make_run("inconclusive", reason=evil, scores=[])

@@ -10,10 +10,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sqlalchemy import update
 
 from checks.types import Verdict
+from service.headline import headline
 from service.records import RunState, ScoreVector
 from service.store import NotRunningError, Store, judging
+from service.store.tables import JUDGEMENT
 
 
 def test_a_finished_run_comes_back_whole(scene: Any) -> None:
@@ -26,6 +29,20 @@ def test_a_finished_run_comes_back_whole(scene: Any) -> None:
         assert getattr(run, name) == given[name], name
     assert scene.store.findings(run_id) == given["findings"]
     assert scene.store.findings(run_id + 1) == ()
+
+
+def test_a_list_of_runs_has_one_line_of_each(scene: Any) -> None:
+    """Its means and the figures of its most telling finding, the same whether read short or reckoned anew."""
+    first, running = scene.done(), scene.claim()
+    lines = scene.store.run_lines("router", limit=None)
+    assert [(line.id, line.verdict) for line in lines] == [(first, Verdict.OK), (running, None)]
+    given = scene.judgement()
+    assert lines[0].headline == headline(Verdict.OK, given["summaries"], given["findings"])
+    assert lines[0].headline.means
+    with scene.store._write() as connection:
+        connection.execute(update(JUDGEMENT).values(headline=None))
+    assert scene.store.run_lines("router", limit=None) == lines
+    assert scene.store.run_lines("router", limit=1) == lines[-1:]
 
 
 def test_unknown_stays_unknown(scene: Any) -> None:
