@@ -16,7 +16,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from checks.types import Example, Message
+from checks.near_copies import LEAST, near_copies
+from checks.types import Example, Message, Origin
 
 SMALL_SLICE = 30
 SMALL_SET = 100
@@ -35,6 +36,15 @@ class LintLevel(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Leaked:
+    """An example, the line of the training data that is most like it, and how much: 1 is the same text."""
+
+    id: str
+    line: int
+    similarity: float
+
+
+@dataclass(frozen=True, slots=True)
 class LintFinding:
     """One thing to look at: how bad, a stable code, words for a person, and the examples concerned."""
 
@@ -42,6 +52,7 @@ class LintFinding:
     code: str
     message: str
     ids: tuple[str, ...] = ()
+    copies: tuple[Leaked, ...] = ()
 
 
 def smallest_drop(n: int, p: float = 0.9) -> float:
@@ -69,20 +80,78 @@ def lint(examples: Sequence[Example]) -> list[LintFinding]:
     return sorted(found, key=lambda finding: list(LintLevel).index(finding.level))
 
 
-def leaks(examples: Iterable[Example], train_inputs: Iterable[Input]) -> list[LintFinding]:
-    """The examples whose input the model was trained on: they measure memory, not ability.
+def leaks(
+    examples: Sequence[Example], train: Iterable[tuple[int, Input]], *, least: float = LEAST
+) -> list[LintFinding]:
+    """The examples that the model was trained on, or nearly: they measure memory, not ability.
 
-    Inputs are compared without case and white space; system messages do not count.
+    Inputs are compared without case and white space; system messages do not count. Examples of ``origin: train`` belong
+    there; those of them that do not stand there are told too, since the gap to the others would be too small.
+
+    Args:
+        examples: the golden set.
+        train: line numbers and inputs of the training data, read once.
+        least: the similarity from which one is nearly a copy (``near_copies.py``).
     """
-    by_input: dict[str, list[str]] = defaultdict(list)
+    texts = [normal_input(example.input) for example in examples]
+    by_text: dict[str, list[int]] = defaultdict(list)
+    for i, text in enumerate(texts):
+        by_text[text].append(i)
+    same: dict[int, int] = {}
+
+    def normal() -> Iterator[tuple[int, str]]:
+        for line, asked in train:
+            text = normal_input(asked)
+            for i in by_text.get(text, ()):
+                same.setdefault(i, line)
+            yield line, text
+
+    near = {copy.example: copy for copy in near_copies(texts, normal(), least=least)}
+    exact = [
+        Leaked(examples[i].id, line, 1.0) for i, line in sorted(same.items()) if not _trained(examples[i])
+    ]
+    nearly = [
+        Leaked(examples[i].id, copy.key, copy.similarity)
+        for i, copy in sorted(near.items(), key=lambda pair: -pair[1].similarity)
+        if i not in same and not _trained(examples[i])
+    ]
+    found = []
+    if exact:
+        message = f"{_examples(len(exact))} in the training data; take them out, or mark them origin: train"
+        found.append(_leak(LintLevel.ERROR, "leak", message, exact, examples))
+    if nearly:
+        message = (
+            f"{_examples(len(nearly))} nearly so in the training data (similarity {least:g} or more); "
+            "mark them origin: train, or write new ones"
+        )
+        found.append(_leak(LintLevel.WARNING, "near_leak", message, nearly, examples))
+    ids = tuple(e.id for i, e in enumerate(examples) if _trained(e) and i not in near and i not in same)
+    if ids:
+        message = (
+            "marked origin: train, and nothing like them stands in this training data; mark them heldout"
+        )
+        found.append(LintFinding(LintLevel.WARNING, "not_in_training", message, ids))
+    return found
+
+
+def _trained(example: Example) -> bool:
+    return example.origin is Origin.TRAIN
+
+
+def _leak(
+    level: LintLevel, code: str, message: str, copies: Sequence[Leaked], examples: Sequence[Example]
+) -> LintFinding:
+    """With the slices that have most of it."""
+    ids = {copy.id for copy in copies}
+    whole, part = Counter[str](), Counter[str]()
     for example in examples:
-        by_input[normal_input(example.input)].append(example.id)
-    seen = {key for each in train_inputs if (key := normal_input(each)) in by_input}
-    ids = tuple(example_id for key, same in by_input.items() if key in seen for example_id in same)
-    if not ids:
-        return []
-    message = f"{_examples(len(ids))} in the training data; take them out, or mark them origin: train"
-    return [LintFinding(LintLevel.ERROR, "leak", message, ids)]
+        names = [f"{key}={value}" for key, value in example.slices.items()]
+        whole.update(names)
+        part.update(names if example.id in ids else ())
+    worst = sorted(part, key=lambda name: (-part[name] / whole[name], name))[:3]
+    if worst:
+        message += f"; most in {', '.join(f'{name} ({part[name]} of {whole[name]})' for name in worst)}"
+    return LintFinding(level, code, message, tuple(copy.id for copy in copies), tuple(copies))
 
 
 def normal_input(asked: Input) -> str:

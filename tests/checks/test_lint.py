@@ -6,8 +6,8 @@ import math
 
 import pytest
 
-from checks.lint import leaks, lint, smallest_drop
-from checks.types import Example, Message
+from checks.lint import Leaked, leaks, lint, smallest_drop
+from checks.types import Example, Message, Origin
 
 
 def of(n: int, **fields) -> list[Example]:
@@ -91,9 +91,36 @@ def test_leaks_are_told() -> None:
         [Message("system", "other"), Message("user", "ticket number 2")],
         "new",
     ]
+    found = {finding.code: finding for finding in leaks(examples, enumerate(train, 1))}
+    assert (str(found["leak"].level), found["leak"].ids) == ("error", ("T-1", "T-2", "chat"))
+    assert found["leak"].copies[0] == Leaked("T-1", 1, 1.0)
+    assert leaks(examples, [(1, "new")]) == []
+
+
+def test_near_leaks_are_told_with_their_lines_and_slices() -> None:
+    """A typing error or two in a copy is a warning that names the line, the likeness and the slice, nearest first."""
+    texts = [
+        "The invoice of last month was charged twice",
+        "My parcel has not come for two weeks",
+        "Hello you",
+    ]
+    examples = [Example(f"E-{i}", text, "a", {"lang": "en"}) for i, text in enumerate(texts)]
+    train = [(3, "my parcel has not come fur two weeks"), (9, "the invoice of last month was charged twice!")]
     (finding,) = leaks(examples, train)
-    assert (str(finding.level), finding.code, finding.ids) == ("error", "leak", ("T-1", "T-2", "chat"))
-    assert leaks(examples, ["new"]) == []
+    assert (str(finding.level), finding.code, finding.ids) == ("warning", "near_leak", ("E-0", "E-1"))
+    assert [copy.line for copy in finding.copies] == [9, 3]
+    assert finding.message.startswith("2 examples stand nearly so in the training data")
+    assert "most in lang=en (2 of 3)" in finding.message
+
+
+def test_examples_of_the_training_data_belong_there() -> None:
+    """Those of origin train are no leak where they stand; where they do not, that is told."""
+    examples = [
+        Example("in", "The invoice of last month was charged twice", origin=Origin.TRAIN),
+        Example("out", "My parcel has not come for two weeks", origin=Origin.TRAIN),
+    ]
+    (finding,) = leaks(examples, [(1, "the invoice of last month was charged twice")])
+    assert (finding.code, finding.ids) == ("not_in_training", ("out",))
 
 
 def test_the_smallest_drop() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,7 +10,7 @@ import typer
 
 if TYPE_CHECKING:
     from checks.detectability import Card, Plan
-    from checks.lint import Input, LintFinding
+    from checks.lint import LintFinding
     from checks.types import Example
 
 _DAY_S = 86_400.0
@@ -20,7 +20,9 @@ def command(
     golden: Annotated[Path, typer.Argument(metavar="GOLDEN", help="A golden file (JSONL).")],
     train: Annotated[
         Path | None,
-        typer.Option("--train", metavar="FILE", help="Training data (JSONL) to look for leaks in."),
+        typer.Option(
+            "--train", metavar="FILE", help="Training data to look for copies in: JSONL, CSV, TSV or text."
+        ),
     ] = None,
     every: Annotated[
         str, typer.Option("--every", metavar="TIME", help="How often it would be replayed.")
@@ -48,8 +50,9 @@ def command(
     more examples would buy. Nothing is asked: a share of right answers is assumed. goldwatch doctor tells it for a
     target, from its own runs.
 
-    Training data is JSONL with input, prompt or messages on each line (of messages, all before the last answer
-    count). An error makes scores wrong and leaves with exit code 2; warnings leave with 0.
+    Training data is JSONL, CSV or TSV with messages, input, prompt, instruction, question or text (of messages, all
+    before the last answer count), or plain text by lines. Examples that stand in it, exactly or nearly, measure memory:
+    mark them origin: train. An error makes scores wrong and leaves with exit code 2; warnings leave with 0.
 
     \b
     Examples:
@@ -58,10 +61,12 @@ def command(
       goldwatch lint golden/tickets.jsonl --every 6h --accuracy 0.95 --targets 40
     """  # noqa: D301  # Typer reads the \b
     import json
+    from dataclasses import asdict
 
     from checks.lint import LintLevel, leaks, lint
     from service.golden import load
     from service.text import safe
+    from service.training import training_inputs
 
     plan = planned(every, false_alarms, targets, repeats, accuracy)
     loaded = load(golden)
@@ -70,12 +75,14 @@ def command(
         found = [*leaks(loaded.examples, training_inputs(train)), *found]
     for finding in found:
         if as_json:
-            line = {
+            line: dict[str, Any] = {
                 "level": finding.level,
                 "code": finding.code,
                 "message": finding.message,
                 "ids": finding.ids,
             }
+            if finding.copies:
+                line["copies"] = [asdict(copy) for copy in finding.copies]
             print(json.dumps(line, ensure_ascii=False))
         else:
             print(_line(finding))
@@ -149,53 +156,13 @@ def _wrapped(sentence: str) -> str:
     return textwrap.fill(sentence, 98, initial_indent="  ", subsequent_indent="    ", break_on_hyphens=False)
 
 
-def training_inputs(path: Path) -> Iterator[Input]:
-    """The inputs of training data in JSONL.
-
-    Raises:
-        UserError: the file cannot be read, or a line is no object with ``input``, ``prompt`` or ``messages``.
-    """
-    import json
-
-    from service.errors import UserError
-
-    try:
-        with path.open(encoding="utf-8-sig") as lines:
-            for number, line in enumerate(lines, 1):
-                if not line.strip():
-                    continue
-                try:
-                    yield _asked(json.loads(line))
-                except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
-                    raise UserError(
-                        f"{path}:{number}: not a training example",
-                        "each line is a JSON object with input, prompt or messages",
-                    ) from None
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path}: not UTF-8: {error.reason}", "save the file as UTF-8") from None
-    except OSError as error:
-        raise UserError(
-            f"{path}: cannot be read: {error.strerror}", "give the path of a JSONL file"
-        ) from None
-
-
-def _asked(record: dict[str, Any]) -> Input:
-    """What one training example asks, without the answer."""
-    from checks.types import Message
-
-    asked = record.get("input", record.get("prompt", record.get("messages")))
-    if isinstance(asked, str):
-        return asked
-    turns = [Message(str(turn["role"]), str(turn["content"])) for turn in asked or [None]]
-    while turns and turns[-1].role == "assistant":
-        turns.pop()
-    return turns
-
-
 def _line(finding: LintFinding) -> str:
     from service.text import safe
 
-    ids = ", ".join(safe(i, 40) for i in finding.ids[:5])
+    if finding.copies:
+        listed = [f"{safe(c.id, 40)} ~ line {c.line} ({c.similarity:.2f})" for c in finding.copies[:5]]
+    else:
+        listed = [safe(i, 40) for i in finding.ids[:5]]
     more = f" and {len(finding.ids) - 5} more" if len(finding.ids) > 5 else ""
-    about = f" ({ids}{more})" if ids else ""
-    return f"{finding.level:<7}  {finding.code}: {safe(finding.message, 300)}{about}"
+    about = f" ({', '.join(listed)}{more})" if listed else ""
+    return f"{finding.level:<7}  {finding.code}: {safe(finding.message, 400)}{about}"
