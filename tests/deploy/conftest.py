@@ -1,4 +1,4 @@
-"""Real containers, made and run without a registry and without an engine's daemon."""
+"""Real containers, made and run without a registry and without an engine's daemon; and the tools of tools.sh."""
 
 from __future__ import annotations
 
@@ -149,3 +149,27 @@ def closing() -> Iterator[list[subprocess.Popen[str]]]:
         if process.poll() is None:
             process.kill()
         process.communicate()
+
+
+@pytest.fixture(scope="session")
+def tool() -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Runs one of the programs that ``tools.sh`` brings, as (name, arguments...) -> what it said."""
+    kept = os.environ.get("GOLDWATCH_TOOLS")
+    folder = Path(kept) if kept else Path(tempfile.gettempdir()) / "goldwatch-tools"
+    places = f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}"
+
+    def run(
+        name: str, *arguments: str, said: str | None = None, environ: dict[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        program = shutil.which(name, path=places)
+        if program is None:
+            reason = f"not installed: {name} (tests/deploy/tools.sh)"
+            if os.environ.get("CI") == "true":
+                pytest.fail(reason)
+            pytest.skip(reason)
+        return subprocess.run(
+            [program, *arguments], input=said, env=os.environ | (environ or {}), capture_output=True, text=True,
+            check=False, timeout=UNTIL_S,
+        )  # fmt: skip
+
+    return run

@@ -64,6 +64,12 @@ def configured(folder: Path, port: int, model: int) -> Path:
     return folder
 
 
+def test_hadolint_finds_no_fault(tool: Any) -> None:
+    """The Dockerfile keeps to what its linter knows, but for the two lines that say why not."""
+    done = tool("hadolint", str(Path(__file__).parents[2] / "deploy/Dockerfile"))
+    assert done.returncode == 0, done.stdout
+
+
 def test_it_is_small_and_says_what_it_is(engine: Any, image: str) -> None:
     """At most 250 MB over its base; a numeric user, a volume, no shell in front of the program."""
     said = json.loads(engine.call("podman", "image", "inspect", image))[0]
