@@ -113,6 +113,8 @@ def fingerprint(subject: Subject) -> str:
     for name in sorted(subject.slices):
         digest.update(np.packbits(subject.slices[name]).tobytes())
     digest.update(repr(sorted((name, check.weight) for name, check in all_checks().items())).encode())
+    for name, gap in sorted(subject.gaps.items()):
+        digest.update(repr((name, gap.new.tolist(), gap.known.tolist())).encode())
     digest.update(b"" if subject.groups is None else subject.groups.tobytes())
     return digest.hexdigest()[:32]
 

@@ -242,12 +242,20 @@ class Measurement:
 
 
 @dataclass(frozen=True, slots=True)
+class Gap:
+    """Examples of wording that the model was not trained on, and those to hold them against; positions, int64 [n]."""
+
+    new: NDArray[np.int64]
+    known: NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
 class Subject:
     """What is judged: the frozen facts about a segment that every check may use.
 
     ``slices`` maps ``key=value`` to a mask over examples; ``groups`` holds a cluster number per
     example; ``floors`` maps a scorer's name to its ``min``. ``smallest_effect``: a change of a score or a rate by
-    less is reported and not paged; None: any change pages.
+    less is reported and not paged; None: any change pages. ``gaps`` are the comparisons of new with known wording.
     """
 
     examples: int
@@ -258,3 +266,4 @@ class Subject:
     baseline_runs: int = 10
     min_answered: float = 0.9
     smallest_effect: float | None = None
+    gaps: Mapping[str, Gap] = field(default_factory=dict)

@@ -13,6 +13,7 @@ from typing import Protocol
 import numpy as np
 
 from checks import judge
+from checks.generalization import gaps_of
 from checks.scorers import Scorer
 from checks.types import Example, Measurement, Subject
 from service.scoring import slice_masks
@@ -57,6 +58,7 @@ def subject(
         baseline_runs=baseline_runs,
         min_answered=min_answered,
         smallest_effect=smallest_effect,
+        gaps=gaps_of(examples),
     )
 
 

@@ -84,6 +84,14 @@ class Slice(Part):
     at: list[int]
 
 
+class GapPart(Part):
+    """A comparison of new with known wording: positions in the golden set."""
+
+    name: str
+    new: list[int] = Field(min_length=1)
+    known: list[int] = Field(min_length=1)
+
+
 class SubjectPart(Part):
     """How the run was scored and judged. ``question`` and ``scorers`` are those of its segment."""
 
@@ -98,6 +106,7 @@ class SubjectPart(Part):
     baseline_runs: int = Field(ge=1)
     min_answered: float
     smallest_effect: Number
+    gaps: list[GapPart] = Field(default_factory=list)
 
 
 class MeasurementPart(Part):

@@ -22,6 +22,7 @@ from checks.types import (
     ErrorKind,
     Example,
     FloatArray,
+    Gap,
     Measurement,
     Response,
     ResponseError,
@@ -158,6 +159,8 @@ def _subject(stated: SubjectPart, scorers: Sequence[Scorer]) -> Subject:
         raise ValueError("subject.json: slices: too many")
     if groups is not None and len(groups) != stated.examples:
         raise ValueError("subject.json: groups: not one for every example")
+    if any(not 0 <= i < stated.examples for gap in stated.gaps for i in (*gap.new, *gap.known)):
+        raise ValueError("subject.json: gaps: names no example of the set")
     return Subject(
         examples=stated.examples,
         scorers=tuple(s.scorer_name for s in scorers),
@@ -167,6 +170,10 @@ def _subject(stated: SubjectPart, scorers: Sequence[Scorer]) -> Subject:
         baseline_runs=stated.baseline_runs,
         min_answered=stated.min_answered,
         smallest_effect=stated.smallest_effect,
+        gaps={
+            part.name: Gap(np.array(part.new, dtype=np.int64), np.array(part.known, dtype=np.int64))
+            for part in stated.gaps
+        },
     )
 
 
@@ -174,7 +181,13 @@ def _same_subject(a: Subject, b: Subject) -> bool:
     if list(a.slices) != list(b.slices) or (a.groups is None) != (b.groups is None):
         return False
     groups = a.groups is None or b.groups is None or bool(np.array_equal(a.groups, b.groups))
+    if _listed(a) != _listed(b):
+        return False
     return groups and all(bool(np.array_equal(a.slices[name], b.slices[name])) for name in a.slices)
+
+
+def _listed(subject: Subject) -> list[tuple[str, list[int], list[int]]]:
+    return [(name, gap.new.tolist(), gap.known.tolist()) for name, gap in subject.gaps.items()]
 
 
 def _golden(bundle: Bundle, stated: SubjectPart) -> list[Example]:

@@ -31,6 +31,7 @@ from service.bundle.format import (
     SEAL,
     VERSION,
     WITH_TEXTS,
+    GapPart,
     Manifest,
     Member,
     Slice,
@@ -162,6 +163,10 @@ def _subject(
         baseline_runs=about.baseline_runs,
         min_answered=about.min_answered,
         smallest_effect=about.smallest_effect,
+        gaps=[
+            GapPart(name=name, new=gap.new.tolist(), known=gap.known.tolist())
+            for name, gap in about.gaps.items()
+        ],
     )
 
 

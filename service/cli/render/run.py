@@ -27,7 +27,7 @@ STYLES = {
     "improved": "bold green", "ok": "bold green",
 }  # fmt: skip
 
-_ON_SCORES = frozenset({"quality", "floor"})
+_ON_SCORES = frozenset({"quality", "floor", "generalization"})
 """The checks whose figures are scores, and so are shown as percentages."""
 
 

@@ -154,6 +154,18 @@ def test_lint_finds_leaks_and_duplicates(home: Path, capsys: Captured) -> None:
     assert {i for f in found if f["code"] == "leak" for i in f["ids"]} == {"T-0005", "T-0011"}
 
 
+def test_twins_are_written_and_can_be_frozen(home: Path, capsys: Captured) -> None:
+    """The new set holds the old one; a file that is there is not overwritten; a wrong kind is named."""
+    assert run(["twins", "golden/tickets.jsonl", "--share", "1", "-o", "golden/more.jsonl"]) == 0
+    assert "twins (" in capsys.readouterr().err
+    before, after = load_golden(home / "golden/tickets.jsonl"), load_golden(home / "golden/more.jsonl")
+    assert {e.id for e in before.examples} < {e.id for e in after.examples}
+    assert run(["freeze", "golden/more.jsonl"]) == 0
+    assert run(["twins", "golden/tickets.jsonl", "-o", "golden/more.jsonl"]) == 2
+    assert run(["twins", "golden/tickets.jsonl", "--kinds", "case,rhyme"]) == 2
+    assert "unknown kind 'rhyme'" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("line", ["[]", "{", '{"messages": [1]}', '{"answer": 1}', "[" * 100_000])
 def test_lint_names_the_bad_line_of_training_data(home: Path, line: str, capsys: Captured) -> None:
     """With what is wanted, never a traceback."""
