@@ -296,10 +296,10 @@ def _standard_error(subject: Subject, gap: Gap, members: FloatArray) -> float:
     clusters = -1 - where if subject.groups is None else subject.groups[where]
     residuals = np.zeros(len(members))
     unvaried = 0.0
-    for side in (new, ~new):
+    for side, sign in ((new, 1.0), (~new, -1.0)):
         mine = side & ~np.isnan(members)
         n, centre = int(mine.sum()), float(members[mine].mean())
-        residuals[mine] = (members[mine] - centre) / n
+        residuals[mine] = sign * (members[mine] - centre) / n
         if not np.ptp(members[mine]):
             p = (centre * n + 1.0) / (n + 2.0)
             unvaried += p * (1.0 - p) / (n + 2.0)

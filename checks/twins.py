@@ -97,7 +97,7 @@ def twins_of(examples: Sequence[Example], kinds: Sequence[str], share: float = 1
     """The examples, those with a twin in a group with it, and after them the twins.
 
     A twin is ``ID~KIND``, with the slice ``twin=KIND`` and its original's other fields. The examples that get twins are
-    chosen by their ids alone, so that a golden set that grows keeps the twins that it has; the kinds take turns.
+    chosen by their ids alone, so that a golden set that grows keeps the twins that it has, and so are their kinds.
 
     Args:
         examples: originals; twins among them stay, and get none of their own.
@@ -118,8 +118,7 @@ def twins_of(examples: Sequence[Example], kinds: Sequence[str], share: float = 1
         rng = random.Random(sha256(example.id.encode("utf-8", "surrogatepass")).digest())
         if TWIN in example.slices or rng.random() >= share:
             continue
-        first = rng.randrange(len(kinds))
-        for kind in [*kinds[first:], *kinds[:first]]:
+        for kind in rng.sample(list(kinds), len(kinds)):
             asked = _disturbed(example, kind, rng)
             if asked is None or f"{example.id}~{kind}" in taken:
                 continue

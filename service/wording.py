@@ -19,6 +19,7 @@ UNKNOWN = "–"
 
 _IN_SECONDS = frozenset({"latency"})
 _ON_SCORES = frozenset({"quality", "floor", "generalization"})
+_LEADING = frozenset({"quality", "floor"})
 _OUTPUTS = "output_shift"
 _LENGTH = "length"
 
@@ -148,7 +149,7 @@ def worst(findings: Iterable[FindingObject]) -> FindingObject | None:
 def _rank(finding: FindingObject) -> tuple[bool, bool, bool, bool, float, float]:
     return (
         finding.get("verdict") != "regressed",
-        finding.get("check") not in _ON_SCORES,
+        finding.get("check") not in _LEADING,
         finding.get("slice") != ALL,
         finding.get("effect") is None,
         -(finding.get("evidence") or 0.0),

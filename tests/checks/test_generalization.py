@@ -9,7 +9,7 @@ import pytest
 
 from checks import judge
 from checks.generalization import CHECK, TWINS, gaps_of
-from checks.types import Example, Measurement, Origin, Subject, Verdict
+from checks.types import Example, Gap, Measurement, Origin, Subject, Verdict
 
 KNOWN, NEW = 120, 60
 EXAMPLES = [
@@ -113,6 +113,22 @@ def test_twins_are_held_against_their_originals() -> None:
     examples += [Example(f"w{i}", "x", group=f"g{i}", slices={"twin": "typo"}) for i in range(20)]
     gap = gaps_of([*examples, Example("other", "x", group="h")])[TWINS]
     assert (list(gap.new), list(gap.known)) == (list(range(20, 40)), list(range(20)))
+
+
+def test_twins_that_fail_with_their_originals_leave_little_doubt() -> None:
+    """What both of a pair get wrong is no gap: the interval is that of the pairs' differences, by groups."""
+    pairs = 200
+    gap = Gap(np.arange(pairs, 2 * pairs), np.arange(pairs))
+    groups = np.tile(np.arange(pairs), 2)
+    subject = Subject(
+        examples=2 * pairs, scorers=("label",), slices={}, gaps={TWINS: gap}, groups=groups, baseline_runs=2
+    )
+    right = np.arange(pairs) % 2 == 0
+    scores = np.concatenate([right, right]).astype(float)
+    scores[pairs] = 0.0
+    one = replace(run(1), scores={"label": scores}, answered=np.ones(2 * pairs, dtype=bool))
+    low, high = told([replace(one, run=i, started_at=3600.0 * i) for i in (1, 2, 3)], subject)[-1].interval
+    assert -0.02 < low < -0.005 < high < 0.01
 
 
 def test_a_kept_state_goes_on_like_the_fold_that_was_never_kept() -> None:
