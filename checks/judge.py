@@ -115,6 +115,7 @@ def fingerprint(subject: Subject) -> str:
     digest.update(repr(sorted((name, check.weight) for name, check in all_checks().items())).encode())
     for name, gap in sorted(subject.gaps.items()):
         digest.update(repr((name, gap.new.tolist(), gap.known.tolist())).encode())
+    digest.update(b"" if subject.days is None else subject.days.tobytes())
     digest.update(b"" if subject.groups is None else subject.groups.tobytes())
     return digest.hexdigest()[:32]
 

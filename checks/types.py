@@ -255,7 +255,8 @@ class Subject:
 
     ``slices`` maps ``key=value`` to a mask over examples; ``groups`` holds a cluster number per
     example; ``floors`` maps a scorer's name to its ``min``. ``smallest_effect``: a change of a score or a rate by
-    less is reported and not paged; None: any change pages. ``gaps`` are the comparisons of new with known wording.
+    less is reported and not paged; None: any change pages. ``gaps`` are the comparisons of new with known wording;
+    ``days`` float [examples], since 1970, of which the knowledge is that is asked for, NaN where not dated.
     """
 
     examples: int
@@ -267,3 +268,4 @@ class Subject:
     min_answered: float = 0.9
     smallest_effect: float | None = None
     gaps: Mapping[str, Gap] = field(default_factory=dict)
+    days: FloatArray | None = None

@@ -15,6 +15,7 @@ import numpy as np
 from checks import judge
 from checks.generalization import gaps_of
 from checks.scorers import Scorer
+from checks.staleness import days_of
 from checks.types import Example, Measurement, Subject
 from service.scoring import slice_masks
 
@@ -59,6 +60,7 @@ def subject(
         min_answered=min_answered,
         smallest_effect=smallest_effect,
         gaps=gaps_of(examples),
+        days=days_of(examples),
     )
 
 

@@ -161,6 +161,8 @@ def _subject(stated: SubjectPart, scorers: Sequence[Scorer]) -> Subject:
         raise ValueError("subject.json: groups: not one for every example")
     if any(not 0 <= i < stated.examples for gap in stated.gaps for i in (*gap.new, *gap.known)):
         raise ValueError("subject.json: gaps: names no example of the set")
+    if stated.days is not None and len(stated.days) != stated.examples:
+        raise ValueError("subject.json: days: not one for every example")
     return Subject(
         examples=stated.examples,
         scorers=tuple(s.scorer_name for s in scorers),
@@ -174,6 +176,7 @@ def _subject(stated: SubjectPart, scorers: Sequence[Scorer]) -> Subject:
             part.name: Gap(np.array(part.new, dtype=np.int64), np.array(part.known, dtype=np.int64))
             for part in stated.gaps
         },
+        days=None if stated.days is None else np.array(stated.days, dtype=float),
     )
 
 

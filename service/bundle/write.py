@@ -167,6 +167,7 @@ def _subject(
             GapPart(name=name, new=gap.new.tolist(), known=gap.known.tolist())
             for name, gap in about.gaps.items()
         ],
+        days=None if about.days is None else [None if d != d else float(d) for d in about.days],  # noqa: PLR0124
     )
 
 

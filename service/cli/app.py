@@ -26,7 +26,7 @@ COMMANDS = {
     "init": "Write a commented goldwatch.yaml and a starter golden set.",
     "import": "Bring a data set that you already have into golden form.",
     "lint": "Find duplicates, leaks and thin slices in a golden set, and how small a drop it would find.",
-    "twins": "Write a golden set with disturbed twins of its examples, to see whether new wording is understood.",
+    "twins": "Write a golden set with disturbed twins of its examples, which expect the same answer.",
     "freeze": "Freeze a golden set: write its lock, so that any later edit is noticed.",
     "doctor": "Check configuration, secrets, endpoints, store and notifiers before the first run.",
     "run": "Replay golden sets once and judge them, now.",
