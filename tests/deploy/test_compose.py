@@ -5,6 +5,10 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+import tempfile
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +21,41 @@ from service.demo.model import GOLDEN, LABELS
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 COMPOSE = DEPLOY / "compose.yaml"
+BASE = "docker.io/library/python:3.11-slim"
+PATIENCE_S = 180.0
+PROMETHEUS, ALERTMANAGER = "/usr/bin/prometheus", "/usr/bin/prometheus-alertmanager"
+TEMPLATES = "/usr/share/prometheus/alertmanager"
+
+# What differs here: images that can be had, Debian's programs for theirs, no Grafana; free ports; and runs a second
+# apart. Without systemd podman asks for no health, so goldwatch does not wait for the model's.
+INSTEAD = """
+services:
+  model: {{image: "{image}", build: !reset null, pull_policy: never, restart: "no"}}
+  goldwatch:
+    image: {image}
+    build: !reset null
+    pull_policy: never
+    restart: "no"
+    depends_on: !override {{model: {{condition: service_started}}}}
+    ports: !override ["127.0.0.1:{goldwatch}:9790"]
+    volumes: ["{config}:/etc/goldwatch/goldwatch.yaml:ro"]
+  prometheus:
+    image: {base}
+    pull_policy: never
+    restart: "no"
+    entrypoint: [{prometheus_program}, --config.file=/etc/prometheus/prometheus.yml, --storage.tsdb.path=/prometheus]
+    ports: !override ["127.0.0.1:{prometheus}:9090"]
+    volumes: ["{prometheus_program}:{prometheus_program}:ro"]
+  alertmanager:
+    image: {base}
+    pull_policy: never
+    restart: "no"
+    entrypoint: [{alertmanager_program}, --config.file=/etc/alertmanager/alertmanager.yml, --storage.path=/tmp,
+                 "--cluster.listen-address="]
+    ports: !override ["127.0.0.1:{alertmanager}:9093"]
+    volumes: ["{alertmanager_program}:{alertmanager_program}:ro", "{templates}:{templates}:ro"]
+  grafana: {{profiles: [images]}}
+"""
 
 
 @pytest.fixture(scope="module")
@@ -86,3 +125,101 @@ def test_prometheus_and_alertmanager_take_their_files(tmp_path: Path) -> None:
     shutil.copy(DEPLOY / "prometheus/rules.yml", tmp_path)
     checked("promtool", "check", "config", str(tmp_path / "prometheus.yml"))
     checked("amtool", "check-config", str(DEPLOY / "compose/alertmanager.yml"))
+
+
+def got(url: str) -> Any:
+    """What a page says as JSON; None while nothing answers."""
+    try:
+        with urllib.request.urlopen(url, timeout=30) as answer:
+            return json.loads(answer.read())
+    except (OSError, ValueError):
+        return None
+
+
+def until(what: Callable[[], Any], why: str) -> Any:
+    end = time.monotonic() + PATIENCE_S
+    while not (answer := what()):
+        assert time.monotonic() < end, f"never came: {why}"
+        time.sleep(0.2)
+    return answer
+
+
+@pytest.fixture
+def socket(engine: Any) -> Iterator[str]:
+    """The address at which podman answers as Docker does."""
+    for program in (PROMETHEUS, ALERTMANAGER):
+        if not Path(program).exists():
+            pytest.skip(f"not installed: {program}")
+    bind = ("-v", f"{PROMETHEUS}:{PROMETHEUS}:ro", "--network", "bridge", "--entrypoint", PROMETHEUS)
+    tried = engine.start(*bind, BASE, "--version")
+    said, _ = tried.communicate(timeout=PATIENCE_S)
+    if tried.returncode != 0:
+        pytest.skip(
+            f"no container has a network of its own here, or Debian's programs do not fit: {said[-300:]}"
+        )
+    with tempfile.TemporaryDirectory() as folder:
+        place = f"{folder}/s"
+        serve = engine.podman("system", "service", "--time=0", f"unix://{place}")
+        with subprocess.Popen(
+            serve, env=engine.environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        ) as process:
+            until(lambda: Path(place).is_socket() or process.poll() is not None, "podman's socket")
+            yield f"unix://{place}"
+            process.terminate()
+
+
+def test_the_dropped_adapter_is_told_of(
+    tool: Any, socket: str, image: str, tmp_path: Path, free_port: Callable[[], int]
+) -> None:
+    """``compose up``, ``kill --signal SIGUSR1 model``: Prometheus scrapes, and the alert stands in Alertmanager."""
+    config = (DEPLOY / "compose/goldwatch.yaml").read_text("utf-8")
+    assert "every: 10s}" in config
+    sooner = config.replace("every: 10s}", "every: 1s}\n    baseline: {runs: 3}")
+    (tmp_path / "goldwatch.yaml").write_text(sooner, "utf-8")
+    tmp_path.chmod(0o755)
+    ports = {name: free_port() for name in ("goldwatch", "prometheus", "alertmanager")}
+    instead = INSTEAD.format(
+        image=image, base=BASE, config=tmp_path / "goldwatch.yaml", templates=TEMPLATES,
+        prometheus_program=PROMETHEUS, alertmanager_program=ALERTMANAGER, **ports,
+    )  # fmt: skip
+    (tmp_path / "instead.yaml").write_text(instead, "utf-8")
+
+    def compose(*arguments: str) -> str:
+        files = (
+            "-f",
+            str(COMPOSE),
+            "-f",
+            str(tmp_path / "instead.yaml"),
+            "-p",
+            f"goldwatch-{ports['goldwatch']}",
+        )
+        environ = {"DOCKER_HOST": socket, "DOCKER_CONFIG": str(tmp_path)}
+        done = tool("docker-compose", *files, *arguments, environ=environ)
+        assert done.returncode == 0, done.stderr[-3000:]
+        return str(done.stdout)
+
+    def page(name: str, path: str) -> Any:
+        return got(f"http://127.0.0.1:{ports[name]}/api/{path}")
+
+    def verdicts() -> list[str]:
+        return [
+            run["verdict"]
+            for run in (page("goldwatch", "v1/targets/ticket-router/runs") or {"runs": []})["runs"]
+        ]
+
+    def scraped() -> list[str]:
+        said = page("prometheus", "v1/targets") or {"data": {"activeTargets": []}}
+        return [one["health"] for one in said["data"]["activeTargets"] if one["health"] == "up"]
+
+    try:
+        compose("up", "--detach")
+        until(lambda: "ok" in verdicts(), "a healthy run after the baseline")
+        compose("kill", "--signal", "SIGUSR1", "model")
+        (alert,) = until(lambda: page("alertmanager", "v2/alerts"), "the alert")
+        assert alert["labels"]["alertname"] == "GoldwatchModelRegressed"
+        assert alert["labels"]["target"] == "ticket-router"
+        until(scraped, "a scrape")
+        rules = page("prometheus", "v1/rules")["data"]["groups"]
+        assert {group["name"] for group in rules} == {"goldwatch-targets", "goldwatch-itself"}
+    finally:
+        compose("down", "--volumes", "--timeout", "5")
