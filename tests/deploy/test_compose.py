@@ -24,6 +24,7 @@ COMPOSE = DEPLOY / "compose.yaml"
 BASE = "docker.io/library/python:3.11-slim"
 PATIENCE_S = 180.0
 PROMETHEUS, ALERTMANAGER = "/usr/bin/prometheus", "/usr/bin/prometheus-alertmanager"
+NAMES = "/usr/lib/podman/aardvark-dns"  # without it containers do not find each other
 TEMPLATES = "/usr/share/prometheus/alertmanager"
 
 # What differs here: images that can be had, Debian's programs for theirs, no Grafana; free ports; and runs a second
@@ -145,12 +146,13 @@ def until(what: Callable[[], Any], why: str) -> Any:
 
 
 @pytest.fixture
-def socket(engine: Any) -> Iterator[str]:
+def socket(engine: Any, free_port: Callable[[], int]) -> Iterator[str]:
     """The address at which podman answers as Docker does."""
-    for program in (PROMETHEUS, ALERTMANAGER):
+    for program in (PROMETHEUS, ALERTMANAGER, NAMES):
         if not Path(program).exists():
             pytest.skip(f"not installed: {program}")
-    bind = ("-v", f"{PROMETHEUS}:{PROMETHEUS}:ro", "--network", "bridge", "--entrypoint", PROMETHEUS)
+    mapped = ("--network", "bridge", "-p", f"127.0.0.1:{free_port()}:9090")
+    bind = (*mapped, "-v", f"{PROMETHEUS}:{PROMETHEUS}:ro", "--entrypoint", PROMETHEUS)
     tried = engine.start(*bind, BASE, "--version")
     said, _ = tried.communicate(timeout=PATIENCE_S)
     if tried.returncode != 0:
