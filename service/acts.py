@@ -2,7 +2,7 @@
 
 An acknowledgement says that somebody sees to the alert: it is not repeated any more, and it still resolves by
 itself. A silence says that nobody wants to hear of it until a moment: what fires meanwhile is kept, and told by
-the first run after the silence if it still fires. Neither changes what is measured or judged.
+the watch when the silence is over, if it still fires. Neither changes what is measured or judged.
 
 Pages and API call these functions; they raise :class:`ActError` in words for a person.
 """

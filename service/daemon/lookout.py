@@ -1,7 +1,7 @@
 """What keeps the watch from its work right now? Looked up from time to time, told as alerts of kind ``watch``.
 
 What is looked at: runs that do not begin, golden sets that were edited on disk, notifiers that do not deliver. What is
-decided about them is in ``service/selfwatch.py``.
+decided about them is in ``service/selfwatch.py``. What a silence kept quiet is told here too (``service/heldback.py``).
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from service import message, selfwatch
+from service import heldback, message, selfwatch
 from service.alerting import Alert, AlertKind, AlertPolicy, Notification, Transition
 from service.errors import UserError
 from service.golden import check_lock
@@ -70,6 +70,7 @@ class Lookout:
                 return step, _messages(config, step, now)
 
             self._store.change_alerts(kind, decide)
+        heldback.tell(self._store, config, policy, silences, now)
         return {
             t.target: t.reason
             for t in reversed(troubles)

@@ -49,7 +49,7 @@ class Acts(Outbox):
 
         Nothing is written where it decides nothing.
         """
-        firing = ALERTS.where(ALERT.c.state == AlertState.FIRING.value)
+        firing = ALERTS.where(ALERT.c.state == AlertState.FIRING.value).with_for_update(of=ALERT)
         with self._write() as connection:
             if connection.dialect.name == "postgresql":
                 connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
