@@ -148,3 +148,34 @@ def test_it_watches_and_leaves_and_remembers(
             capture_output=True,
             check=False,
         )
+
+
+def test_beside_a_model_it_ends_only_when_told(
+    engine: Any, image: str, tmp_path: Path, free_port: Callable[[], int], closing: list[Any]
+) -> None:
+    """As process 1 of the sidecar: it outlives a refused configuration, begins anew at SIGHUP, ends at SIGTERM."""
+    port, name = free_port(), f"goldwatch-{uuid4().hex[:8]}"
+    mounted = configured(tmp_path / "etc", port, free_port())
+    right = (mounted / "goldwatch.yaml").read_text("utf-8")
+    (mounted / "goldwatch.yaml").write_text("version: 1\n", "utf-8")
+    binds = ("-v", f"{mounted}:/etc/goldwatch:ro", "--tmpfs", "/data:mode=1777", "--entrypoint", "python")
+    first = engine.start("--name", name, *LOCKED_DOWN, *binds, image, "-m", "service.sidecar")
+    closing.append(first)
+    try:
+        said = ""
+        while "the model's Pod is not affected" not in said:
+            said = first.stdout.readline()
+            assert said, "it ended"
+        (mounted / "goldwatch.yaml").write_text(right, "utf-8")
+        engine.call(*engine.podman("kill", "--signal", "HUP", name))
+        until(lambda: get(f"http://127.0.0.1:{port}/healthz") or first.poll() is not None, "an answer")
+        engine.call(*engine.podman("kill", "--signal", "TERM", name))
+        said, _ = first.communicate(timeout=120)
+        assert first.returncode == 0, said
+    finally:
+        subprocess.run(
+            engine.podman("rm", "--force", "--ignore", name),
+            env=engine.environ,
+            capture_output=True,
+            check=False,
+        )
