@@ -26,8 +26,8 @@ def read_config(path: Path) -> Config:
 
 
 @contextmanager
-def opened_store(config: Config) -> Iterator[Store]:
-    """The configuration's store, closed at the end.
+def opened_store(config: Config, *, create: bool = False) -> Iterator[Store]:
+    """The configuration's store, closed at the end; who only looks makes no file where there is none.
 
     Raises:
         StoreError: it cannot be opened.
@@ -36,7 +36,7 @@ def opened_store(config: Config) -> Iterator[Store]:
 
     from service.store import Store
 
-    with Store.open(config.store_url(os.environ), base_dir=config.base_dir) as store:
+    with Store.open(config.store_url(os.environ), base_dir=config.base_dir, create=create) as store:
         yield store
 
 

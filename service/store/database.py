@@ -45,7 +45,13 @@ class Database:
 
     @classmethod
     def open(
-        cls, url: str, *, base_dir: Path | None = None, wait_s: float = 10.0, read_only: bool = False
+        cls,
+        url: str,
+        *,
+        base_dir: Path | None = None,
+        wait_s: float = 10.0,
+        read_only: bool = False,
+        create: bool = True,
     ) -> Self:
         """Open a store, create its tables or bring them up to date.
 
@@ -54,6 +60,7 @@ class Database:
             base_dir: What a relative SQLite file is relative to; the working directory by default.
             wait_s: How long to wait for another process's lock, or for the server to answer.
             read_only: The database itself refuses every write; then the tables must be there and up to date.
+            create: False: where there is no SQLite file yet, the store is empty, in memory, and leaves none behind.
 
         Raises:
             StoreError: in words for a person, without secrets.
@@ -65,6 +72,8 @@ class Database:
                 raise StoreError(
                     f"there is no store {shown} to read", "run goldwatch serve, or restore a backup"
                 )
+            if not create and not Path(str(target.database)).exists():
+                target = target.set(database=":memory:")
             engine = _sqlite(target, wait_s, read_only=read_only)
         else:
             engine = _postgres(target, wait_s)

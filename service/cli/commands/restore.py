@@ -34,7 +34,7 @@ def command(
 
     loaded = read_config(config)
     try:
-        with file.open("rb") as opened, opened_store(loaded) as store:
+        with file.open("rb") as opened, opened_store(loaded, create=True) as store:
             counts = store.restore(opened, str(file), now=time.time(), force=force)
             shown = store.shown
     except OSError as error:

@@ -44,7 +44,7 @@ def command(
     verdicts = fail_on_verdicts(fail_on)
     loaded = read_config(config)
     chosen = [loaded.target(name) for name in dict.fromkeys(targets)] if targets else list(loaded.targets)
-    with opened_store(loaded) as store:
+    with opened_store(loaded, create=True) as store:
         return asyncio.run(_run(loaded, chosen, store, verdicts, junit, github=github, as_json=as_json))
 
 

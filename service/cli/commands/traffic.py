@@ -94,7 +94,7 @@ def add_samples(
     chosen = loaded.target(target)
     counted = own = windows = rejected = 0
     reason = None
-    with opened_store(loaded) as store:
+    with opened_store(loaded, create=True) as store:
         ingest, place = Ingest(store), None
         try:
             while (chunk := read_new(file, place, whole=True)) is not None:

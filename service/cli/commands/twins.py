@@ -60,6 +60,7 @@ def command(
             ) from None
     made = Counter(example.slices[TWIN] for example in whole[len(before) :])
     said = ", ".join(f"{count} {kind}" for kind, count in sorted(made.items())) or "none could be made"
-    print(f"{len(before)} examples and {sum(made.values())} twins ({said})", file=sys.stderr)
+    noun = "twin" if sum(made.values()) == 1 else "twins"
+    print(f"{len(before)} examples and {sum(made.values())} {noun} ({said})", file=sys.stderr)
     if made:
         print("read them, then: goldwatch freeze", file=sys.stderr)

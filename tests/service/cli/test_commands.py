@@ -242,6 +242,13 @@ def test_explain_of_an_earlier_run_and_of_none(history: Path, capsys: Captured) 
     assert "goldwatch history my-model" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("command", [["history"], ["explain"], ["baseline", "show"], ["traffic", "show"]])
+def test_who_only_looks_makes_no_store(home: Path, command: list[str]) -> None:
+    """A typing error in a path must not leave an empty database behind."""
+    run([*command, "my-model"])
+    assert list(home.glob("**/*.db*")) == []
+
+
 @pytest.mark.parametrize("command", ["history", "explain"])
 def test_a_faulty_configuration_is_exit_2_with_all_its_faults(
     home: Path, command: str, capsys: Captured
