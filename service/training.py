@@ -16,6 +16,7 @@ KEYS = ("input", "prompt", "messages", "question", "text")
 """Where the input is, the first that is there; ``instruction`` goes before an ``input`` or stands alone."""
 
 _DELIMITERS = {".csv": ",", ".tsv": "\t"}
+_MOST_CHARS = 1 << 24
 _TEXTS = frozenset({".txt", ".text"})
 
 
@@ -57,7 +58,8 @@ def _objects(path: Path, lines: TextIO) -> Iterator[tuple[int, Input]]:
 
 
 def _rows(path: Path, lines: TextIO, delimiter: str) -> Iterator[tuple[int, Input]]:
-    rows = csv.DictReader(lines, delimiter=delimiter)
+    csv.field_size_limit(_MOST_CHARS)
+    rows = csv.DictReader(lines, delimiter=delimiter, strict=True)
     try:
         if not {*KEYS, "instruction"} & set(rows.fieldnames or ()):
             raise UserError(
