@@ -27,7 +27,7 @@ PROMETHEUS, ALERTMANAGER = "/usr/bin/prometheus", "/usr/bin/prometheus-alertmana
 NAMES = "/usr/lib/podman/aardvark-dns"  # without it containers do not find each other
 TEMPLATES = "/usr/share/prometheus/alertmanager"
 
-# What differs here: images that can be had, Debian's programs for theirs, no Grafana; free ports; and runs a second
+# What differs here: images that can be had, Debian's programs for theirs, no Grafana; free ports; runs and scrapes a second
 # apart. Without systemd podman asks for no health, so goldwatch does not wait for the model's.
 INSTEAD = """
 services:
@@ -46,7 +46,7 @@ services:
     restart: "no"
     entrypoint: [{prometheus_program}, --config.file=/etc/prometheus/prometheus.yml, --storage.tsdb.path=/prometheus]
     ports: !override ["127.0.0.1:{prometheus}:9090"]
-    volumes: ["{prometheus_program}:{prometheus_program}:ro"]
+    volumes: ["{prometheus_program}:{prometheus_program}:ro", "{scrape}:/etc/prometheus/prometheus.yml:ro"]
   alertmanager:
     image: {base}
     pull_policy: never
@@ -178,10 +178,12 @@ def test_the_dropped_adapter_is_told_of(
     assert "every: 10s}" in config
     sooner = config.replace("every: 10s}", "every: 1s}\n    baseline: {runs: 3}")
     (tmp_path / "goldwatch.yaml").write_text(sooner, "utf-8")
+    scrape = (DEPLOY / "compose/prometheus.yml").read_text("utf-8").replace("interval: 15s", "interval: 1s")
+    (tmp_path / "prometheus.yml").write_text(scrape, "utf-8")
     tmp_path.chmod(0o755)
     ports = {name: free_port() for name in ("goldwatch", "prometheus", "alertmanager")}
     instead = INSTEAD.format(
-        image=image, base=BASE, config=tmp_path / "goldwatch.yaml", templates=TEMPLATES,
+        image=image, base=BASE, config=tmp_path / "goldwatch.yaml", scrape=tmp_path / "prometheus.yml", templates=TEMPLATES,
         prometheus_program=PROMETHEUS, alertmanager_program=ALERTMANAGER, **ports,
     )  # fmt: skip
     (tmp_path / "instead.yaml").write_text(instead, "utf-8")
