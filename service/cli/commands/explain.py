@@ -73,11 +73,6 @@ def command(
 
         details = details_of(store, record, baseline_needed=chosen.baseline.runs, limit=limit)
         show(render_explanation(run_object(record), details, limit=limit))
-        from service.text import safe
-
-        for finding in record.findings:
-            if finding.check == "staleness":
-                print(f"  staleness  {safe(finding.scorer or '', 64)}: {safe(finding.reason or '', 300)}")
         if told is not None:
             from service.cli.render.streams import Streams
 
