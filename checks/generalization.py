@@ -36,7 +36,7 @@ TWIN = "twin"
 FEWEST = 20
 """Examples of each kind that a comparison needs."""
 
-KEY = 1 << 22
+KEY = 3 << 21
 
 
 def gaps_of(examples: Sequence[Example]) -> dict[str, Gap]:
