@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from checks.traffic import streams
+from checks.traffic import WINDOW_S, streams
 from checks.traffic.window import Window
 from service.config import Config, load
 from service.golden.lock import freeze
@@ -181,26 +181,29 @@ HEALTHY: dict[str, dict[str, float]] = {
 def healthy_windows(
     seed: int, hours: int, *, day: float, week: float, over: float, ar: float = 0.0, volume: float = 150.0
 ) -> Iterator[Window]:
-    """Counts of healthy traffic, hour by hour, without texts."""
+    """Counts of healthy traffic by windows of the usual length, without texts."""
     rng = np.random.default_rng(seed)
     kinds, labels = 6, LABELS[:4]
     base, named = np.log(rng.dirichlet(np.full(kinds, 3.0))), np.log(rng.dirichlet(np.full(4, 3.0)))
     phase, phase_of_labels, weekend_of = (rng.uniform(0, 2 * np.pi, n) for n in (kinds, 4, kinds))
-    noise = np.zeros(kinds + 4 + 1)
-    for hour in range(hours):
+    noise, step = np.zeros(kinds + 4 + 1), int(WINDOW_S / HOUR_S)
+    for hour in range(0, hours, step):
         at, weekend = hour * 2 * np.pi / 24, hour // 24 % 7 >= 5
         noise = ar * noise + math.sqrt(1 - ar**2) * over * rng.standard_normal(len(noise))
-        n = max(int(rng.poisson(volume * (1 + 0.8 * math.sin(at)) * (0.5 if weekend else 1.0))), 50)
+        n = max(int(rng.poisson(step * volume * (1 + 0.8 * math.sin(at)) * (0.5 if weekend else 1.0))), 50)
         odds = np.exp(base + day * np.sin(at + phase) + week * weekend * np.cos(weekend_of) + noise[:kinds])
         said = np.exp(named + day * np.sin(at + phase_of_labels) + noise[kinds : kinds + 4])
         novel = rng.binomial(n, 1 / (1 + math.exp(2.9 - 0.5 * day * math.sin(at) - noise[-1])))
+        words = 0.08 + 0.01 * day * math.sin(at) + 0.01 * noise[-1]
         counts = rng.multinomial(n - novel, odds / odds.sum())
         answers = rng.multinomial(n, said / said.sum())
         yield Window(
-            hour * HOUR_S, (hour + 1) * HOUR_S, n, n, int(novel), dict(enumerate(counts.tolist())), n,
+            hour * HOUR_S, (hour + step) * HOUR_S, n, n, int(novel), dict(enumerate(counts.tolist())), n,
             dict(zip(labels, answers.tolist(), strict=True)), n, int(rng.binomial(n, 0.01)), int(rng.binomial(n, 0.02)),
             n * (4.0 + 0.05 * day * math.sin(at) + 0.1 * over * rng.standard_normal()),
             n * (2.0 + 0.1 * over * rng.standard_normal()),
+            worded=n,
+            unknown_words=n * (words + 0.1 * rng.standard_normal() / math.sqrt(n)),
         )  # fmt: skip
 
 
