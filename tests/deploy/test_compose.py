@@ -27,8 +27,8 @@ PROMETHEUS, ALERTMANAGER = "/usr/bin/prometheus", "/usr/bin/prometheus-alertmana
 NAMES = "/usr/lib/podman/aardvark-dns"  # without it containers do not find each other
 TEMPLATES = "/usr/share/prometheus/alertmanager"
 
-# What differs here: images that can be had, Debian's programs for theirs, no Grafana; free ports; runs and scrapes a second
-# apart. Without systemd podman asks for no health, so goldwatch does not wait for the model's.
+# What differs here: images that can be had, Debian's programs for theirs, no Grafana; free ports; runs and scrapes a
+# second apart. Without systemd podman asks for no health, so goldwatch does not wait for the model's.
 INSTEAD = """
 services:
   model: {{image: "{image}", build: !reset null, pull_policy: never, restart: "no"}}
@@ -183,8 +183,8 @@ def test_the_dropped_adapter_is_told_of(
     tmp_path.chmod(0o755)
     ports = {name: free_port() for name in ("goldwatch", "prometheus", "alertmanager")}
     instead = INSTEAD.format(
-        image=image, base=BASE, config=tmp_path / "goldwatch.yaml", scrape=tmp_path / "prometheus.yml", templates=TEMPLATES,
-        prometheus_program=PROMETHEUS, alertmanager_program=ALERTMANAGER, **ports,
+        image=image, base=BASE, config=tmp_path / "goldwatch.yaml", scrape=tmp_path / "prometheus.yml",
+        templates=TEMPLATES, prometheus_program=PROMETHEUS, alertmanager_program=ALERTMANAGER, **ports,
     )  # fmt: skip
     (tmp_path / "instead.yaml").write_text(instead, "utf-8")
 
