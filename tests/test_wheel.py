@@ -35,7 +35,9 @@ NEEDED = {
 KINDS = (".py", ".ini", ".mako", ".j2", ".css", ".svg", ".jsonl", ".lock", ".gguf", ".typed", ".md")
 
 
-def done(*command: str | Path, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+def done(
+    *command: str | Path, cwd: Path, code: int = 0, **environment: str
+) -> subprocess.CompletedProcess[str]:
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "COV_"))}
     finished = subprocess.run(
         [str(part) for part in command],
@@ -46,7 +48,7 @@ def done(*command: str | Path, cwd: Path, **environment: str) -> subprocess.Comp
         check=False,
         timeout=120,
     )
-    assert finished.returncode == 0, finished.stdout + finished.stderr
+    assert finished.returncode == code, finished.stdout + finished.stderr
     return finished
 
 
@@ -144,8 +146,9 @@ def test_it_begins_and_keeps_a_store(installed: Path, elsewhere: Path) -> None:
     goldwatch = installed / "goldwatch"
     done(goldwatch, "init", cwd=elsewhere)
     assert "version 1" in done(goldwatch, "freeze", "golden/tickets.jsonl", cwd=elsewhere).stdout
-    done(goldwatch, "history", "my-model", cwd=elsewhere)
+    done(goldwatch, "run", cwd=elsewhere, code=3)  # nobody answers there
     assert (elsewhere / "goldwatch.db").exists()
+    assert "inconclusive" in done(goldwatch, "history", "my-model", cwd=elsewhere).stdout
     assert {path.name for path in (elsewhere / "golden").iterdir()} == {"tickets.jsonl", "tickets.jsonl.lock"}
 
 

@@ -72,9 +72,23 @@ class JobQueue:
             raise StoreError("the run cannot be put into the queue", "try again", retryable=True) from error
 
     async def take_back(self) -> int:
-        """Hand the jobs of dead workers to living ones; how many there were."""
+        """Hand the jobs of dead workers to living ones; how many there were.
+
+        Raises:
+            StoreError: the database does not answer.
+        """
         if self._app is None:
             return 0
+        try:
+            return await self._taken_back()
+        except StoreError:
+            raise
+        except Exception as error:
+            raise StoreError(
+                "the queue of runs does not answer", "it is tried again", retryable=True
+            ) from error
+
+    async def _taken_back(self) -> int:
         manager = self._app.job_manager
         stalled = await manager.get_stalled_jobs(queue=QUEUE, seconds_since_heartbeat=STALLED_S)
         for job in stalled:
