@@ -10,9 +10,11 @@ A finding gives the score of the new kind (``current``), that of the known kind 
 and an interval of it by examples, clustered by group. A gap that was there from the beginning is told in words and
 never pages: it is a fact about the fine-tune. A gap that widens is a regression.
 
-Null hypothesis: the gap goes on as during the baseline. The stream is the run's mean over new examples minus that over
-known ones, each example against its own baseline, with the noise that was learnt (``inference/two_sided.py``); what
-moves both kinds alike cancels. The comparisons of all scorers share the check's small part of the budget equally.
+Null hypothesis: the gap goes on as during the baseline. The stream holds as many new examples as known ones, each
+against its own baseline: new ones that fail and known ones that succeed add up, in the mean and where that hardly ever
+happened before, with the noise that was learnt (``inference/two_sided.py``). What moves both kinds alike cancels in
+the mean; where it does not, the gap over all examples must have widened too, by two standard errors since the onset,
+before anybody is paged. The comparisons of all scorers share the check's small part of the budget equally.
 A false alarm: the gap of a healthy endpoint that seems wider by chance. When not to use it: to learn whether the model
 got worse as a whole (``quality``).
 """
@@ -37,6 +39,10 @@ FEWEST = 20
 """Examples of each kind that a comparison needs."""
 
 KEY = 3 << 21
+
+_RARE_PART = 0.4
+_SURELY = 2.0
+"""Standard errors by which the gap has widened since the onset where a page is sent."""
 
 
 def gaps_of(examples: Sequence[Example]) -> dict[str, Gap]:
@@ -143,7 +149,11 @@ def _plan(subject: Subject, scorer: str, name: str) -> two_sided.Blocks:
     gap = subject.gaps[name]
     place = sorted(subject.scorers).index(scorer) * len(subject.gaps) + sorted(subject.gaps).index(name)
     return two_sided.blocks(
-        len(gap.new) + len(gap.known), (name,), baseline_runs=subject.baseline_runs, key=KEY + 2 * place
+        2 * min(len(gap.new), len(gap.known)),
+        (name,),
+        baseline_runs=subject.baseline_runs,
+        key=KEY + 2 * place,
+        rare_part=_RARE_PART,
     )
 
 
@@ -153,10 +163,15 @@ def _members(gap: Gap, row: FloatArray) -> FloatArray:
 
 
 def _signed(gap: Gap, members: FloatArray) -> FloatArray:
-    """What falls as the gap widens: new scores, and known ones mirrored, both kinds with the same weight."""
-    new, known = len(gap.new), len(gap.known)
-    least = min(new, known)
-    return np.concatenate([members[:new] * (least / new), (1.0 - members[new:]) * (least / known)])
+    """What falls as the gap widens: new scores, and known ones mirrored, as many of either kind."""
+    new, known = members[: len(gap.new)], members[len(gap.new) :]
+    least = min(len(new), len(known))
+    return np.concatenate([_spread_out(new, least), 1.0 - _spread_out(known, least)])
+
+
+def _spread_out(values: FloatArray, count: int) -> FloatArray:
+    """So many of the values, evenly over their order."""
+    return values[np.arange(count) * len(values) // count]
 
 
 def _gap(gap: Gap, members: FloatArray) -> float:
@@ -200,27 +215,19 @@ def _advance(
     page = sides.page
     if page is None:
         return replace(stream, onset_run=None, size=None), seen
-    least = subject.smallest_effect
-    if (
-        before is not None
-        and (before.run, before.onset) == (page.run, page.onset)
-        and stream.size is not None
-    ):
-        widened = np.array([_usual(gap, stream, members) - _gap(gap, members)])
-        return replace(stream, size=size.step(stream.size, widened, least)), seen
+    widened = np.array([_usual(gap, stream, members) - _gap(gap, members)])
+    usual = np.where(stream.answers > 0, stream.total / np.maximum(stream.answers, 1.0), np.nan)
+    least = subject.smallest_effect or 0.0
+    error = _standard_error(subject, gap, members - usual) * _SURELY / size.SURE
+    same = before is not None and (before.run, before.onset) == (page.run, page.onset)
+    if same and stream.size is not None:
+        return replace(stream, size=size.step(stream.size, widened, least, error)), seen
     back = sides.down.seen - page.onset
-    # the stream's mean holds both kinds at half the weight of the gap's
-    moved = 2.0 * size.of_page(plan, sides.down, page) * _heavier(gap)
     return replace(
         stream,
         onset_run=int(runs[-back]) if back <= len(runs) else None,
-        size=size.begin(np.array([moved]), back, least),
+        size=size.begin(widened, 1, least, error),
     ), seen
-
-
-def _heavier(gap: Gap) -> float:
-    new, known = len(gap.new), len(gap.known)
-    return (new + known) / (2.0 * min(new, known))
 
 
 def _usual(gap: Gap, stream: Stream, members: FloatArray) -> float:
@@ -256,8 +263,9 @@ def _finding(
         since = "" if stream.onset_run is None else f", since run {stream.onset_run}"
         reason = f"{_what(name)} fell behind: by {_points(now)}, in the baseline by {_points(usual)}{since}"
     elif page is not None:
-        least = (subject.smallest_effect or 0.0) * 100.0
-        reason = f"the gap widened, by less than the {least:g} points that are worth a page"
+        reason = (
+            f"{_what(name)} fails where it did not; the gap has not surely widened, or too little for a page"
+        )
     elif seen.capped:
         verdict = Verdict.SUSPECT
         reason = "one run with a wider gap; a second must agree before anyone is paged"
@@ -287,9 +295,9 @@ def _points(gap: float) -> str:
 
 
 def _standard_error(subject: Subject, gap: Gap, members: FloatArray) -> float:
-    """Of the gap: robust to clusters (Liang and Zeger 1986); a kind without spread counts by its size alone.
+    """Of the gap of some values (scores, or their changes), robust to clusters (Liang and Zeger 1986).
 
-    Its variance is then that of a share after one more success and failure (Agresti and Caffo 2000).
+    A kind without spread counts by its size alone: its variance is then that of a share after one more success and failure (Agresti and Caffo 2000).
     """
     where = np.concatenate([gap.new, gap.known])
     new = np.arange(len(members)) < len(gap.new)
@@ -298,10 +306,12 @@ def _standard_error(subject: Subject, gap: Gap, members: FloatArray) -> float:
     unvaried = 0.0
     for side, sign in ((new, 1.0), (~new, -1.0)):
         mine = side & ~np.isnan(members)
+        if not mine.any():
+            return math.inf
         n, centre = int(mine.sum()), float(members[mine].mean())
         residuals[mine] = sign * (members[mine] - centre) / n
         if not np.ptp(members[mine]):
-            p = (centre * n + 1.0) / (n + 2.0)
+            p = (min(abs(centre), 1.0) * n + 1.0) / (n + 2.0)
             unvaried += p * (1.0 - p) / (n + 2.0)
     _, owner = np.unique(clusters[~np.isnan(members)], return_inverse=True)
     sums = np.bincount(owner, residuals[~np.isnan(members)])
