@@ -297,7 +297,8 @@ def _points(gap: float) -> str:
 def _standard_error(subject: Subject, gap: Gap, members: FloatArray) -> float:
     """Of the gap of some values (scores, or their changes), robust to clusters (Liang and Zeger 1986).
 
-    A kind without spread counts by its size alone: its variance is then that of a share after one more success and failure (Agresti and Caffo 2000).
+    A kind without spread counts by its size alone: its variance is then that of a share after one more success and
+    failure (Agresti and Caffo 2000).
     """
     where = np.concatenate([gap.new, gap.known])
     new = np.arange(len(members)) < len(gap.new)
