@@ -2,8 +2,9 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# Extras stay on the pins: pip meets `coverage[toml]>=7` through a plug-in before the bare `coverage==` pin, and takes a newer one.
 UV_COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-	--no-header --no-annotate
+	--no-header --no-annotate --no-strip-extras
 
 .PHONY: help demo demo-llm test check format lock bench wheel clean
 
