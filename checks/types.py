@@ -127,7 +127,8 @@ class Response:
 
     ``repeat`` counts from 0 when an example is asked more than once in a run. ``logprobs`` are the
     natural log-probabilities of the answer's tokens, where the endpoint offers them. ``attempts`` is
-    the number of requests that were sent for it, the last one included.
+    the number of requests that were sent for it, the last one included. ``cached_tokens`` are the part of the
+    input that the provider had cached, where it tells.
     """
 
     example_id: str
@@ -144,6 +145,7 @@ class Response:
     fingerprint: str | None = None
     logprobs: tuple[float, ...] | None = None
     attempts: int = 1
+    cached_tokens: int | None = None
 
     @property
     def answered(self) -> bool:

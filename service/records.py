@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from checks.traffic.window import Window
 from checks.types import (
@@ -23,6 +23,9 @@ from checks.types import (
     Verdict,
 )
 from service.alerting import Notification
+
+if TYPE_CHECKING:
+    from checks.worth import Usage
 
 MAX_WORD = 1000
 """Longer reasons and labels are cut where they are kept, in characters."""
@@ -201,6 +204,43 @@ class BaseModelAnswers:
     texts: Mapping[str, Sequence[str]]
     input_tokens: int | None = None
     output_tokens: int | None = None
+    cost_usd: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ComparisonClaim:
+    """Who is asked beside which run. ``asked`` identifies both models, the question and the golden set."""
+
+    target: str
+    challenger: str
+    tick: int
+    asked: str
+    asked_at: float
+    run_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class ComparisonSide:
+    """One model in a comparison: float [examples] in the golden set's order, NaN where unknown, and what it took."""
+
+    scores: FloatArray
+    latency_s: FloatArray
+    usage: Usage
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """A challenger (``other``) beside a run of the tuned model, by one scorer.
+
+    ``texts`` maps an example's id to the challenger's answers; empty once they are older than what is kept.
+    ``cost_usd`` is what asking the challenger cost, None where unknown.
+    """
+
+    claim: ComparisonClaim
+    scorer: str
+    tuned: ComparisonSide
+    other: ComparisonSide
+    texts: Mapping[str, Sequence[str]]
     cost_usd: float | None = None
 
 

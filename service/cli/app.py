@@ -36,6 +36,7 @@ COMMANDS = {
     "traffic": "See what production asks, and export what the golden set lacks.",
     "history": "List every run of a target, oldest first.",
     "explain": "Say why a run was judged as it was.",
+    "report": "Write the one page that says whether a fine-tune still pays.",
     "compare": "Compare two sets of answers to the same golden set, before and after.",
     "backtest": "Judge recorded response files as if they had been live runs.",
     "drill": "Break a shadow copy of a target on purpose and time the detection.",

@@ -269,6 +269,34 @@ def _or_false(schema: dict[str, Any]) -> None:
         schema["anyOf"] = [{"$ref": schema.pop("$ref")}, {"const": False}]
 
 
+class Worth(Section):
+    """Whether the fine-tune still pays: its challengers answer the golden set too, from time to time."""
+
+    every_s: Annotated[
+        Duration, Field(alias="every", ge=3600, le=366 * 86_400, description="How often they are asked.")
+    ] = 7 * 86_400.0
+    margin: Annotated[
+        float,
+        Field(
+            gt=0, lt=1, description="A difference in the mean score that is called small: 0.02 is 2 points."
+        ),
+    ] = 0.02
+    scorer: Annotated[
+        str | None, Field(description="By whose score quality is compared; default: the first scorer.")
+    ] = None
+    requests_per_month: Annotated[
+        float | None,
+        Field(gt=0, allow_inf_nan=False, description="Your traffic; without it costs are by 1,000 requests."),
+    ] = None
+    training_usd: Annotated[
+        float | None, Field(ge=0, allow_inf_nan=False, description="What the fine-tune cost, US dollars.")
+    ] = None
+    life_s: Annotated[
+        Duration,
+        Field(alias="life", ge=86_400, description="How long it is to serve: training is spread over it."),
+    ] = 365 * 86_400.0
+
+
 class BaselineSource(Section):
     """Where healthy comes from: the first ``runs`` measured runs, or a file that ``baseline export`` wrote."""
 
@@ -324,6 +352,9 @@ class Target(Section):
         Mapping[Name, EndpointField],
         Field(description="Other models by name, to tell whether this one still pays."),
     ] = Field(default_factory=dict)
+    worth: Annotated[Worth, Field(description="How the challengers are asked, and what the models cost.")] = (
+        Worth()
+    )
     retires_on: Annotated[
         Annotated[date, BeforeValidator(_day)] | None,
         Field(

@@ -48,6 +48,13 @@ def _target(target: Mapping[str, Any], here: Path, notifiers: list[str]) -> Iter
                 why = f"the scorer name {name!r} is already that of scorers[{seen[name]}]: give one a name of its own"
                 yield (*here, "scorers", i, "name" if "name" in scorer else "kind"), why
             seen.setdefault(name, i)
+    compared = _mapping(target.get("worth")).get("scorer")
+    if isinstance(compared, str) and seen and compared not in seen:
+        there = f" Scorers: {list_of(list(seen))}"
+        yield (
+            (*here, "worth", "scorer"),
+            f"no scorer {compared!r}{did_you_mean(compared, list(seen)) or '.'}{there}",
+        )
     for i, name in enumerate(_list(target.get("notify"))):
         if isinstance(name, str) and name not in notifiers:
             there = f" Notifiers: {list_of(notifiers)}" if notifiers else " There are none"

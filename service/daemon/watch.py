@@ -114,6 +114,10 @@ class Watch:
                 if not runs:  # stopped, or another process is at it
                     self._later(BUSY_S)
                     return False
+                if target.challengers and kind is RunKind.SCHEDULED:
+                    from service.challengers import ask_due  # noqa: PLC0415  # only where there are any
+
+                    await ask_due(shell, target)
             except Exception as error:  # noqa: BLE001  # one target's fault is not the others'
                 self._failed(error)
                 self._drop(asked)

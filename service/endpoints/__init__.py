@@ -26,7 +26,7 @@ ROOM = "service.endpoints"
 
 
 class Price(BaseModel):
-    """US dollars per million tokens."""
+    """US dollars: per million tokens, and per hour where the model is hosted for this use alone."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -36,6 +36,23 @@ class Price(BaseModel):
     output_per_mtok: Annotated[
         float, Field(ge=0, allow_inf_nan=False, description="US dollars per million output tokens.")
     ] = 0.0
+    cached_per_mtok: Annotated[
+        float | None,
+        Field(
+            ge=0,
+            allow_inf_nan=False,
+            description="US dollars per million input tokens that the provider had cached, in `goldwatch report`; "
+            "default: as other input.",
+        ),
+    ] = None
+    hosting_per_hour: Annotated[
+        float | None,
+        Field(
+            ge=0,
+            allow_inf_nan=False,
+            description="US dollars per hour that the model costs whether it is asked or not, in `goldwatch report`.",
+        ),
+    ] = None
 
 
 class Endpoint(Plugin):

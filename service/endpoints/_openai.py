@@ -239,7 +239,9 @@ def _facts(content: dict[str, Any]) -> Answer:
     """Token counts and what the server says it is; cached tokens are part of the input's."""
     usage = content.get("usage")
     usage = usage if isinstance(usage, dict) else {}
+    details = usage.get("prompt_tokens_details")
     return {
+        "cached_tokens": count_or_none(details.get("cached_tokens")) if isinstance(details, dict) else None,
         "input_tokens": count_or_none(usage.get("prompt_tokens")),
         "output_tokens": count_or_none(usage.get("completion_tokens")),
         "served_model": name_or_none(content.get("model")),

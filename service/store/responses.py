@@ -193,4 +193,5 @@ def _response(
         fingerprint=detail.get("fingerprint"),
         logprobs=None if row.logprobs is None else packing.unpack_logprobs(row.logprobs),
         attempts=detail.get("attempts", 1),
+        cached_tokens=detail.get("cached_tokens"),
     )

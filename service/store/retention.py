@@ -15,7 +15,7 @@ from service.alerting import AlertState
 from service.records import RunState
 from service.store import packing, texts
 from service.store.database import Database
-from service.store.tables import ALERT, BASELINE, RESPONSE, RUN, TEXT
+from service.store.tables import ALERT, BASELINE, COMPARISON, RESPONSE, RUN, TEXT
 
 
 class Retention(Database):
@@ -44,6 +44,12 @@ class Retention(Database):
                     continue
                 deleted += connection.execute(delete(RESPONSE).where(RESPONSE.c.run_id == run_id)).rowcount
                 connection.execute(update(RUN).where(RUN.c.id == run_id).values(pruned=True))
+        with self._write() as connection:
+            connection.execute(
+                update(COMPARISON)
+                .where(COMPARISON.c.asked_at < now - keep_s, COMPARISON.c.answers.is_not(None))
+                .values(answers=None)
+            )
         if deleted:
             with self._write() as connection:
                 texts.keep_savers_out(connection)

@@ -128,7 +128,7 @@ def to_example(row: Mapping[str, Any]) -> Example:
     return Example(**known)
 
 
-_DETAIL = ("finish_reason", "served_model", "fingerprint")
+_DETAIL = ("finish_reason", "served_model", "fingerprint", "cached_tokens")
 
 
 def response_detail(response: Response) -> dict[str, Any]:
