@@ -21,13 +21,14 @@ class Answer:
     """What a check says of one run.
 
     ``suspect``: one bad run that a second must confirm. ``standing``: a regression stands. ``onset_run`` is
-    the run that it began with.
+    the run that it began with. ``unfit``: nothing may be learnt from this run, by any check.
     """
 
     findings: tuple[Finding, ...]
     suspect: bool = False
     standing: bool = False
     onset_run: int | None = None
+    unfit: bool = False
 
 
 class Check(Protocol):
@@ -37,6 +38,8 @@ class Check(Protocol):
     weight: float
     """Its part of the target's false-alarm budget, relative to the other checks that apply; 0 never pages."""
     state_types: tuple[type, ...]
+
+    # A check may say ``guards = True``: it is asked before the others, and may tell that a run is unfit to learn from.
 
     def initial(self, subject: Subject) -> Any:
         """The state before the first run, or None if the check does not apply to this subject."""

@@ -116,6 +116,7 @@ def fingerprint(subject: Subject) -> str:
     for name, gap in sorted(subject.gaps.items()):
         digest.update(repr((name, gap.new.tolist(), gap.known.tolist())).encode())
     digest.update(b"" if subject.days is None else subject.days.tobytes())
+    digest.update(b"reference" if subject.reference else b"")
     digest.update(b"" if subject.groups is None else subject.groups.tobytes())
     return digest.hexdigest()[:32]
 
@@ -127,19 +128,23 @@ def judge(subject: Subject, state: State, run: Measurement) -> tuple[State, Judg
     """
     active = {name: all_checks()[name] for name in state.checks}
     if not _measured(subject, run):
-        answers = {name: check.unmeasured(subject, state.checks[name], run) for name, check in active.items()}
-        return replace(state, runs=state.runs + 1, last_run=run.run), _verdict(answers, measured=False)
+        dark = {name: check.unmeasured(subject, state.checks[name], run) for name, check in active.items()}
+        return replace(state, runs=state.runs + 1, last_run=run.run), _verdict(dark, measured=False)
     whole = sum(check.weight for check in active.values()) or 1.0
     standing = any(
         check.unmeasured(subject, state.checks[name], run).standing for name, check in active.items()
     )
     after: dict[str, Any] = {}
-    answers = {}
-    for name, check in active.items():
+    answers: dict[str, Answer] = {}
+    learn = not standing
+    for name, check in sorted(active.items(), key=lambda item: not getattr(item[1], "guards", False)):
         after[name], answers[name] = check.update(
-            subject, state.checks[name], run, share=check.weight / whole, learn=not standing
+            subject, state.checks[name], run, share=check.weight / whole, learn=learn
         )
-    return State(after, state.about, state.runs + 1, run.run), _verdict(answers, measured=True)
+        learn = learn and not answers[name].unfit
+    kept = {name: after[name] for name in active}
+    in_order = {name: answers[name] for name in active}
+    return State(kept, state.about, state.runs + 1, run.run), _verdict(in_order, measured=True)
 
 
 def _measured(subject: Subject, run: Measurement) -> bool:

@@ -224,7 +224,8 @@ class Measurement:
     ``asked`` is bool [examples], false for examples that were not in the golden set then; None: all were.
 
     ``observed`` maps what was seen of the outputs themselves to float [examples], NaN where unanswered: ``length`` in
-    characters and ``refusal`` (1: refused), means over repeats; a run that did not keep it lacks the name. ``labels``
+    characters and ``refusal`` (1: refused), means over repeats, and how like the base model's answers they are
+    (``adapter_applied.py``); a run that did not keep it lacks the name. ``labels``
     maps a scorer to the label that each answer named, by position; ``malformed`` to the positions of format failures.
     """
 
@@ -259,6 +260,7 @@ class Subject:
     example; ``floors`` maps a scorer's name to its ``min``. ``smallest_effect``: a change of a score or a rate by
     less is reported and not paged; None: any change pages. ``gaps`` are the comparisons of new with known wording;
     ``days`` float [examples], since 1970, of which the knowledge is that is asked for, NaN where not dated.
+    ``reference``: a base model is known, whose answers the runs are held against.
     """
 
     examples: int
@@ -271,3 +273,4 @@ class Subject:
     smallest_effect: float | None = None
     gaps: Mapping[str, Gap] = field(default_factory=dict)
     days: FloatArray | None = None
+    reference: bool = False

@@ -2,19 +2,13 @@
 
 :func:`look` is asked once a run is judged ``regressed``, before it is closed, so that its page already names causes.
 The rules in ``checks/causes`` decide; this module only fetches. Nothing here may cost the page: whatever fails is
-left out and counts as not looked at, and the base model is waited for :data:`WAIT_S` at most.
-
-The base model (``reference``, or the ``parent`` that the server names) is asked the target's own questions, once a day
-at most while a regression stands, within what is left of the target's daily limits and at its rate. How like it the
-target *used* to be needs no further requests: the same answers are held against the stored ones of a good run.
+left out and counts as not looked at, and the base model is waited for a minute at most (``base_answers.py``). How like
+it the target *used* to be needs no further requests: the same answers are held against the stored ones of a good run.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -24,26 +18,17 @@ import structlog
 
 from checks.causes import Diagnosis, diagnose
 from checks.causes.facts import BaseAnswers, Facts, Mark, Rescored, Side
-from checks.types import Example, Response, Served, Verdict
+from checks.types import Response, Served, Verdict
 from service import evidence
-from service.records import BaseModelAnswers, Golden, RunRecord, ScoreVector
+from service.base_answers import lately
+from service.records import Golden, RunRecord, ScoreVector
 from service.scoring import score_run
 
 if TYPE_CHECKING:
     from service.conclude import Appraised
     from service.config import Target
-    from service.endpoints import Endpoint
     from service.pipeline import Shell
     from service.store import Store
-
-WAIT_S = 60.0
-"""How long a page may wait for the base model's answers; what has come by then is used."""
-
-SAMPLE = 100
-"""At most so many examples are asked of the base model, each twice: it may not always repeat itself."""
-
-FRESH_S = 86_400.0
-"""Answers of the base model that are younger are used again."""
 
 _log = structlog.get_logger("goldwatch")
 _GOOD = frozenset({Verdict.OK, Verdict.LEARNING, Verdict.IMPROVED})
@@ -59,7 +44,8 @@ async def look(shell: Shell, target: Target, golden: Golden, appraised: Appraise
     """
     try:
         facts = await asyncio.to_thread(facts_of, shell.store, target, golden, appraised)
-        base = await base_answers(shell, target, golden, appraised.served)
+        said = await lately(shell, target, golden, appraised.served)
+        base = BaseAnswers(said.name, said.texts) if said is not None and said.texts else None
         found = await asyncio.to_thread(diagnose, replace(facts, base=base))
         await asyncio.to_thread(shell.store.put_diagnosis, appraised.record.id, found)
     except Exception as error:  # noqa: BLE001  # a hint must never cost the page
@@ -100,75 +86,6 @@ def facts_of(store: Store, target: Target, golden: Golden, appraised: Appraised)
         onset_at=onset_at,
         rescored=_rescored(store, target, golden, good[0]) if good else (),
     )
-
-
-async def base_answers(
-    shell: Shell, target: Target, golden: Golden, served: Served | None
-) -> BaseAnswers | None:
-    """What the base model answers to (a sample of) the golden set; None if none is known, or none can be had.
-
-    Fresh answers are taken from the store. Else it is asked, within the target's limits and for :data:`WAIT_S` at most;
-    where it cannot be, answers that are older are better than none.
-    """
-    from service.doctor.base_model import base_model_of, sample_of  # noqa: PLC0415  # only a bad run asks
-
-    found = base_model_of(target, served or Served())
-    if found is None or found[0].question() != target.endpoint.question():
-        return None
-    endpoint = found[0]
-    name = endpoint.model_name or endpoint.url
-    asked = _key(endpoint, golden)
-    kept = await asyncio.to_thread(shell.store.base_answers, target.name, asked)
-    if kept is not None and shell.clock() - kept.asked_at < FRESH_S:
-        return BaseAnswers(kept.name, kept.texts)
-    answers = await _ask(shell, target, endpoint, sample_of(golden, SAMPLE), asked)
-    if answers is not None:
-        await asyncio.to_thread(shell.store.put_base_answers, answers)
-        if answers.texts:
-            return BaseAnswers(name, answers.texts)
-    return None if kept is None else BaseAnswers(kept.name, kept.texts)
-
-
-async def _ask(
-    shell: Shell, target: Target, endpoint: Endpoint, examples: Sequence[Example], asked: str
-) -> BaseModelAnswers | None:
-    from service.conclude import cost_usd  # noqa: PLC0415  # conclude is loaded by now, and must not be circular
-    from service.pipeline import plan_of  # noqa: PLC0415
-    from service.replay import replay  # noqa: PLC0415
-
-    plan = await asyncio.to_thread(plan_of, shell, target)
-    if plan.tokens_left == 0 or plan.usd_left == 0:
-        return None
-    came: list[Response] = []
-    plan = replace(plan, repeats=2, retries=0, deadline_s=WAIT_S, timeout_s=min(plan.timeout_s, WAIT_S))
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(WAIT_S + plan.drain_s):
-            await replay(examples, endpoint, plan, save=came.extend, stop=shell.stop)
-    if not came:
-        return None
-    texts: dict[str, list[str]] = {}
-    for response in sorted(came, key=lambda r: r.repeat):
-        if response.answered and response.output is not None:
-            texts.setdefault(response.example_id, []).append(response.output)
-    inputs = [r.input_tokens for r in came if r.input_tokens is not None]
-    outputs = [r.output_tokens for r in came if r.output_tokens is not None]
-    tokens = (sum(inputs) if inputs else None, sum(outputs) if outputs else None)
-    return BaseModelAnswers(
-        target=target.name,
-        asked=asked,
-        asked_at=shell.clock(),
-        name=endpoint.model_name or endpoint.url,
-        texts=texts,
-        input_tokens=tokens[0],
-        output_tokens=tokens[1],
-        cost_usd=cost_usd(endpoint.price or target.endpoint.price, *tokens),
-    )
-
-
-def _key(endpoint: Endpoint, golden: Golden) -> str:
-    content = [endpoint.kind, endpoint.url, endpoint.model_name, endpoint.question(), golden.digest]
-    written = json.dumps(content, sort_keys=True, ensure_ascii=False, default=list)
-    return hashlib.sha256(written.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
 def _again(store: Store, target: str, run_id: int, first_bad: int) -> RunRecord | None:

@@ -21,8 +21,8 @@ from service.alerting import (
     transitions,
 )
 from service.message import Evidence, body, outbox
-from service.records import Golden, Requests, RunKind, RunRecord
-from service.scoring import Scored, score_run
+from service.records import BaseModelAnswers, Golden, Requests, RunKind, RunRecord
+from service.scoring import Scored, likeness, score_run
 
 if TYPE_CHECKING:
     from service.config import Config, Target
@@ -57,7 +57,14 @@ class Appraised:
 
 
 def appraise(
-    store: Store, target: Target, golden: Golden, run_id: int, *, served: Served | None, trouble: str | None
+    store: Store,
+    target: Target,
+    golden: Golden,
+    run_id: int,
+    *,
+    served: Served | None,
+    trouble: str | None,
+    base: BaseModelAnswers | None = None,
 ) -> Appraised:
     """Score and judge the responses of a running run that were saved; nothing is written.
 
@@ -68,10 +75,14 @@ def appraise(
         run_id: the run.
         served: what the server said it is.
         trouble: why the run may not be judged (interrupted, the store failed), or None.
+        base: the base model's answers, where they are known.
     """
     record = _record(store, run_id)
     responses = store.responses(run_id)
     scored = score_run(golden.examples, target.scorers, responses)
+    if base is not None:
+        alike = likeness(golden.examples, responses, base.texts)
+        scored = replace(scored, observed={**scored.observed, **alike})
     about = subject_of(store, target, golden, record.baseline_id)
     before = history.state_before(store, target.name, record.segment, about)
     after, judged = judge.judge(about, before, _measurement(record, scored, measured=trouble is None))
@@ -159,6 +170,7 @@ def subject_of(store: Store, target: Target, golden: Golden, baseline_id: int | 
         baseline_runs=pinned,
         min_answered=target.min_answered,
         smallest_effect=target.smallest_effect,
+        reference=target.reference is not None,
     )
 
 

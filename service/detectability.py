@@ -77,7 +77,11 @@ def _known(target: Target, golden: Golden, store: Store | None) -> tuple[Subject
             segment = segment_key(target, golden.digest, baseline.id)
             return about, history.state_before(store, target.name, segment, about)
     about = history.subject(
-        golden.examples, target.scorers, baseline_runs=target.baseline.runs, min_answered=target.min_answered
+        golden.examples,
+        target.scorers,
+        baseline_runs=target.baseline.runs,
+        min_answered=target.min_answered,
+        reference=target.reference is not None,
     )
     return about, None
 

@@ -37,6 +37,7 @@ def subject(
     baseline_runs: int,
     min_answered: float,
     smallest_effect: float | None = None,
+    reference: bool = False,
 ) -> Subject:
     """The facts about a segment that every check may use."""
     named = [example.group for example in examples]
@@ -61,6 +62,7 @@ def subject(
         smallest_effect=smallest_effect,
         gaps=gaps_of(examples),
         days=days_of(examples),
+        reference=reference,
     )
 
 

@@ -281,15 +281,20 @@ async def _carry_out(
         return None
     served = result.served if result is not None else None
     async with _leased(shell, run_id):
+        base = None
+        if trouble is None and target.reference is not None:
+            from service.base_answers import to_hold_against  # noqa: PLC0415  # only where one is configured
+
+            base = await to_hold_against(shell, target, golden)
         appraised = await asyncio.to_thread(
-            appraise, store, target, golden, run_id, served=served, trouble=trouble
+            appraise, store, target, golden, run_id, served=served, trouble=trouble, base=base
         )
         diagnosis = None
         if appraised.judgement.verdict is Verdict.REGRESSED:
             from service.causes import look  # noqa: PLC0415  # only a bad run asks
 
             diagnosis = await look(shell, target, golden, appraised)
-    return await asyncio.to_thread(
+    finished = await asyncio.to_thread(
         conclude,
         shell.store,
         shell.config,
@@ -300,6 +305,11 @@ async def _carry_out(
         owner=shell.owner,
         clock=shell.clock,
     )
+    if target.reference is not None:
+        from service.base_answers import refresh  # noqa: PLC0415  # as above
+
+        await refresh(shell, target, golden, appraised)
+    return finished
 
 
 @contextlib.asynccontextmanager

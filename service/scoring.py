@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from checks.adapter_applied import ALIKE, STEADY
 from checks.scorers import Scorer, score
 from checks.scorers.refusal import Refusal
 from checks.types import ALL, BoolArray, Example, FloatArray, Response, ScoreSummary
@@ -68,6 +69,31 @@ def score_run(
     masks = {ALL: np.ones(len(examples), dtype=bool), **slice_masks(examples)}
     summaries = tuple(_summary(vector, name, mask) for vector in vectors for name, mask in masks.items())
     return Scored(vectors, summaries, answered, latency, _observed(scorers, by_example))
+
+
+def likeness(
+    examples: Sequence[Example], responses: Sequence[Response], base: Mapping[str, Sequence[str]]
+) -> dict[str, FloatArray]:
+    """How like the base model's the answers of a run are, float [examples] by name; see ``checks/adapter_applied.py``.
+
+    Texts are compared to the letter, without surrounding white space.
+
+    Args:
+        examples: the golden set's.
+        responses: the run's.
+        base: the base model's two answers by example id.
+    """
+    said: dict[str, list[str]] = {}
+    for response in responses:
+        if response.answered and response.output is not None:
+            said.setdefault(response.example_id, []).append(response.output.strip())
+    alike, steady = np.full(len(examples), np.nan), np.full(len(examples), np.nan)
+    for i, example in enumerate(examples):
+        both, mine = [text.strip() for text in base.get(example.id, ())], said.get(example.id)
+        if len(both) > 1 and mine:
+            alike[i] = sum(text in both for text in mine) / len(mine)
+            steady[i] = float(both[0] == both[1])
+    return {ALIKE: alike, STEADY: steady}
 
 
 def _observed(scorers: Sequence[Scorer], by_example: Sequence[Sequence[Response]]) -> dict[str, FloatArray]:

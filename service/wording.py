@@ -18,7 +18,7 @@ MINUS = "−"
 UNKNOWN = "–"
 
 _IN_SECONDS = frozenset({"latency"})
-_ON_SCORES = frozenset({"quality", "floor", "generalization", "staleness"})
+_ON_SCORES = frozenset({"quality", "floor", "generalization", "staleness", "adapter_applied"})
 _LEADING = frozenset({"quality", "floor"})
 _OUTPUTS = "output_shift"
 _LENGTH = "length"

@@ -106,6 +106,7 @@ class SubjectPart(Part):
     baseline_runs: int = Field(ge=1)
     min_answered: float
     smallest_effect: Number
+    reference: bool = False
     gaps: list[GapPart] = Field(default_factory=list)
     days: list[Number] | None = None
 

@@ -177,6 +177,7 @@ def _subject(stated: SubjectPart, scorers: Sequence[Scorer]) -> Subject:
             for part in stated.gaps
         },
         days=None if stated.days is None else np.array(stated.days, dtype=float),
+        reference=stated.reference,
     )
 
 

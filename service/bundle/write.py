@@ -163,6 +163,7 @@ def _subject(
         baseline_runs=about.baseline_runs,
         min_answered=about.min_answered,
         smallest_effect=about.smallest_effect,
+        reference=about.reference,
         gaps=[
             GapPart(name=name, new=gap.new.tolist(), known=gap.known.tolist())
             for name, gap in about.gaps.items()

@@ -7,7 +7,7 @@ import sys
 
 import checks.causes
 from checks.causes import MOST, rules
-from service.causes import FRESH_S, SAMPLE, WAIT_S
+from service.base_answers import FRESH_S, SAMPLE, WAIT_S
 from service.reference.markdown import join, prose
 
 _INTRO = f"""\

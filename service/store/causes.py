@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import Row, delete, select
 
 from checks.causes import Cause, Diagnosis
 from service.records import BaseModelAnswers
@@ -14,7 +14,7 @@ from service.store import counters, packing
 from service.store.database import Database
 from service.store.tables import BASE_ANSWERS, DIAGNOSIS, RUN
 
-_KEPT_S = 2 * 86_400.0
+_KEPT_S = 30 * 86_400.0
 
 
 class Causes(Database):
@@ -71,25 +71,27 @@ class Causes(Database):
             connection.execute(BASE_ANSWERS.insert().values(row))
             counters.add(connection, self._insert, totals)
 
-    def base_answers(self, target: str, asked: str) -> BaseModelAnswers | None:
-        """The newest answers to that question; None if it was not asked lately."""
+    def base_answers(self, target: str, asked: str, *, all_kept: bool = False) -> list[BaseModelAnswers]:
+        """The newest answers to that question, or all that are kept, newest first; empty if it was not asked lately."""
         query = select(BASE_ANSWERS).where(BASE_ANSWERS.c.target == target, BASE_ANSWERS.c.asked == asked)
+        query = query.order_by(BASE_ANSWERS.c.asked_at.desc(), BASE_ANSWERS.c.id.desc())
         with self._read() as connection:
-            newest = query.order_by(BASE_ANSWERS.c.asked_at.desc(), BASE_ANSWERS.c.id.desc()).limit(1)
-            row = connection.execute(newest).one_or_none()
-        if row is None:
-            return None
-        body = packing.unpack_json(row.body)
-        return BaseModelAnswers(
-            target=row.target,
-            asked=row.asked,
-            asked_at=row.asked_at,
-            name=body["name"],
-            texts=body["texts"],
-            input_tokens=row.input_tokens,
-            output_tokens=row.output_tokens,
-            cost_usd=row.cost_usd,
-        )
+            rows = connection.execute(query if all_kept else query.limit(1)).all()
+        return [_to_answers(row) for row in rows]
+
+
+def _to_answers(row: Row[Any]) -> BaseModelAnswers:
+    body = packing.unpack_json(row.body)
+    return BaseModelAnswers(
+        target=row.target,
+        asked=row.asked,
+        asked_at=row.asked_at,
+        name=body["name"],
+        texts=body["texts"],
+        input_tokens=row.input_tokens,
+        output_tokens=row.output_tokens,
+        cost_usd=row.cost_usd,
+    )
 
 
 def _from_diagnosis(diagnosis: Diagnosis) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import pytest
 
 from checks.causes import Cause, Diagnosis
 from checks.types import Served
-from service import causes
+from service import base_answers, causes
 from service.alerting import Alert, AlertEvent, AlertKind, AlertState
 from service.golden import check_lock
 from service.message import Evidence, Texts, body, with_texts
@@ -72,7 +72,7 @@ async def _asked(scene, served=None):
     golden = check_lock(scene.folder / "golden.jsonl")
     before = scene.endpoint.requests_total
     served = served or Served(model="ticket-router", parent="base", models=("base", "ticket-router"))
-    found = await causes.base_answers(scene.shell, scene.target, golden, served)
+    found = await base_answers.lately(scene.shell, scene.target, golden, served)
     return found, scene.endpoint.requests_total - before
 
 
@@ -102,7 +102,7 @@ def test_the_base_model_is_asked_once_a_day_and_counted(scene):
         first, requests = await _asked(one)
         again, none = await _asked(one)
         after, _ = one.store.usage_since("ticket-router", 0.0)
-        one.now += causes.FRESH_S + 1
+        one.now += base_answers.FRESH_S + 1
         _, anew = await _asked(one)
         assert first is not None
         assert again == first

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from service.config import load
-from service.demo.endpoint import DemoEndpoint
+from service.demo.endpoint import BASE_MODEL, DemoEndpoint
 from service.demo.model import GOLDEN
 from service.pipeline import Shell, run_target
 from service.store import Store
@@ -27,6 +27,7 @@ targets:
       model: ticket-router
       system: Route the ticket.
       params: {{temperature: 0, max_tokens: 16}}
+    {reference}
     golden: {golden}
     retries: {retries}
     baseline: {{runs: 4}}
@@ -44,12 +45,21 @@ class Bench:
     endpoint: DemoEndpoint
     retries: int = 0
     now: float = 1_700_000_000.0
+    reference: str = ""
+    with_reference: bool = False
     stop: asyncio.Event | None = None
     store: Store = field(init=False)
 
     def __post_init__(self) -> None:
         path = self.folder / "goldwatch.yaml"
-        path.write_text(CONFIG.format(url=self.endpoint.url, golden=GOLDEN, retries=self.retries))
+        if self.with_reference:
+            base = f"{{kind: openai_chat, base_url: {self.endpoint.url}, model: {BASE_MODEL}}}"
+            self.reference = f"reference: {base}"
+        path.write_text(
+            CONFIG.format(
+                url=self.endpoint.url, golden=GOLDEN, retries=self.retries, reference=self.reference
+            )
+        )
         self.config = load(path)
         self.store = Store.open("sqlite:///goldwatch.db", base_dir=self.folder)
 

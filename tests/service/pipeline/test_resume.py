@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from checks.types import Verdict
-from service.causes import SAMPLE
+from service.base_answers import SAMPLE
 from service.pipeline import resume
 from service.records import RunKind, RunState
 
