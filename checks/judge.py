@@ -117,6 +117,7 @@ def fingerprint(subject: Subject) -> str:
         digest.update(repr((name, gap.new.tolist(), gap.known.tolist())).encode())
     digest.update(b"" if subject.days is None else subject.days.tobytes())
     digest.update(b"reference" if subject.reference else b"")
+    digest.update(b"logprobs" if subject.logprobs else b"")
     digest.update(b"" if subject.groups is None else subject.groups.tobytes())
     return digest.hexdigest()[:32]
 

@@ -1,10 +1,10 @@
 """What does the base model answer? Asked seldom, kept, and held against every run of the fine-tune.
 
 With ``reference`` in the configuration the base model is asked the target's own questions before the first run is
-judged, and again every :data:`REFRESH_S`, each example twice, within what is left of the target's daily limits and at
-its rate. Every run's answers are then held against the stored ones, without further requests: ``likeness`` in
-``scoring.py`` gives what the check ``adapter_applied`` reads. Nothing here may cost a run: whatever fails is logged, and that run's likeness
-is not known.
+judged, and again every :data:`REFRESH_S`, each example twice, within what is left of the target's daily limits and
+at its rate. Every run's answers are then held against the stored ones, without further requests: ``likeness`` in
+``scoring.py`` gives what the check ``adapter_applied`` reads. Nothing here may cost a run: whatever fails is logged,
+and that run's likeness is not known.
 
 Answers are not replaced by those of a reference that has begun to answer like the fine-tune: then it is the reference
 that changed, and the fine-tune would seem to have lost its adapter.

@@ -171,6 +171,7 @@ def subject_of(store: Store, target: Target, golden: Golden, baseline_id: int | 
         min_answered=target.min_answered,
         smallest_effect=target.smallest_effect,
         reference=target.reference is not None,
+        logprobs=target.endpoint.gives_logprobs,
     )
 
 

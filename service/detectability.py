@@ -82,6 +82,7 @@ def _known(target: Target, golden: Golden, store: Store | None) -> tuple[Subject
         baseline_runs=target.baseline.runs,
         min_answered=target.min_answered,
         reference=target.reference is not None,
+        logprobs=target.endpoint.gives_logprobs,
     )
     return about, None
 

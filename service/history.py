@@ -38,6 +38,7 @@ def subject(
     min_answered: float,
     smallest_effect: float | None = None,
     reference: bool = False,
+    logprobs: bool = False,
 ) -> Subject:
     """The facts about a segment that every check may use."""
     named = [example.group for example in examples]
@@ -63,6 +64,7 @@ def subject(
         gaps=gaps_of(examples),
         days=days_of(examples),
         reference=reference,
+        logprobs=logprobs,
     )
 
 

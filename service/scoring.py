@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from checks.adapter_applied import ALIKE, STEADY
+from checks.identity import FIRST
 from checks.scorers import Scorer, score
 from checks.scorers.refusal import Refusal
 from checks.types import ALL, BoolArray, Example, FloatArray, Response, ScoreSummary
@@ -22,7 +23,7 @@ class Scored:
 
     ``answered`` is bool [examples]: every repeat was answered; ``latency_s`` float [examples], the mean over
     repeats, NaN where unanswered or unknown. ``observed`` [examples] by name, means over the answered repeats, NaN
-    where there is none: ``length`` in characters, ``refusal`` (1: refused).
+    where there is none: ``length`` in characters, ``refusal`` (1: refused), and ``first_logprob`` where any is known.
     """
 
     vectors: tuple[ScoreVector, ...]
@@ -105,7 +106,17 @@ def _observed(scorers: Sequence[Scorer], by_example: Sequence[Sequence[Response]
         if texts:
             length[i] = sum(map(len, texts)) / len(texts)
             refused[i] = sum(map(refusal.refuses, texts)) / len(texts)
-    return {"length": length, "refusal": refused}
+    found = {"length": length, "refusal": refused}
+    first = np.array([_first_logprob(responses) for responses in by_example], dtype=float)
+    if not np.isnan(first).all():
+        found[FIRST] = first
+    return found
+
+
+def _first_logprob(responses: Sequence[Response]) -> float:
+    """The mean over repeats; a thousandth of what moves it is kept."""
+    known = [r.logprobs[0] for r in responses if r.answered and r.logprobs]
+    return round(sum(known) / len(known), 5) if known else float("nan")
 
 
 def _mean_latency(responses: Sequence[Response]) -> float:

@@ -19,6 +19,7 @@ UNKNOWN = "–"
 
 _IN_SECONDS = frozenset({"latency"})
 _ON_SCORES = frozenset({"quality", "floor", "generalization", "staleness", "adapter_applied"})
+_IN_NATS = frozenset({"identity"})
 _LEADING = frozenset({"quality", "floor"})
 _OUTPUTS = "output_shift"
 _LENGTH = "length"
@@ -46,6 +47,8 @@ def value(finding: FindingObject, amount: float | None) -> str:
         return UNKNOWN
     if _is_length(finding):
         return f"{amount:,.0f} characters"
+    if finding.get("check") in _IN_NATS:
+        return f"{amount:.3f} nats"
     return seconds(amount) if finding.get("check") in _IN_SECONDS else f"{amount * 100:.1f}%"
 
 
@@ -64,6 +67,8 @@ def change(finding: FindingObject) -> str:
         return f"{signed(effect * 100)}%"
     if finding.get("check") in _IN_SECONDS:
         return f"{signed(effect, 2)} s"
+    if finding.get("check") in _IN_NATS:
+        return f"{signed(effect, 3)} nats"
     return f"{signed(effect * 100)} points"
 
 

@@ -107,6 +107,7 @@ class SubjectPart(Part):
     min_answered: float
     smallest_effect: Number
     reference: bool = False
+    logprobs: bool = False
     gaps: list[GapPart] = Field(default_factory=list)
     days: list[Number] | None = None
 

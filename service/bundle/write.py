@@ -164,6 +164,7 @@ def _subject(
         min_answered=about.min_answered,
         smallest_effect=about.smallest_effect,
         reference=about.reference,
+        logprobs=about.logprobs,
         gaps=[
             GapPart(name=name, new=gap.new.tolist(), known=gap.known.tolist())
             for name, gap in about.gaps.items()

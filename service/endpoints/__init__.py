@@ -73,6 +73,11 @@ class Endpoint(Plugin):
     def model_name(self) -> str | None:
         """The model that is asked for, where the protocol names one."""
 
+    @property
+    def gives_logprobs(self) -> bool:
+        """Whether answers are asked for with the log-probabilities of their tokens."""
+        return bool(getattr(self, "logprobs", False))
+
     @abstractmethod
     def question(self) -> Json:
         """The prompt and parameters as configured: what must stay the same for runs to be comparable.

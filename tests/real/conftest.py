@@ -19,11 +19,11 @@ class RunningLlm:
     ``url`` is the ``base_url`` of the OpenAI protocol. ``restart`` changes the strength behind it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, scale: float = 1.0) -> None:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="llm-server")
         self._thread.start()
-        self._server = LlmServer(scale=1.0)
+        self._server = LlmServer(scale=scale)
         try:
             self._do(self._server.start())
         except BaseException:
@@ -65,6 +65,14 @@ def _llm_process() -> Iterator[RunningLlm]:
             pytest.fail(problem)
         pytest.skip(problem)
     server = RunningLlm()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def base_server(_llm_process: RunningLlm) -> Iterator[RunningLlm]:
+    """Another server, of the base model alone."""
+    server = RunningLlm(scale=0.0)
     yield server
     server.stop()
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 QUIET_RUNS = 5
 
 
-def _configured(folder: Path, url: str) -> Path:
+def _configured(folder: Path, url: str, base_url: str) -> Path:
     for file in (GOLDEN, lock_path(GOLDEN)):
         shutil.copy(file, folder)
     path = folder / "goldwatch.yaml"
@@ -36,6 +36,7 @@ targets:
       model: {MODEL}
       system: {SYSTEM}
       params: {{temperature: 0, max_tokens: 4}}
+    reference: {{kind: openai_chat, base_url: {base_url}, model: {MODEL}}}
     golden: {GOLDEN.name}
     concurrency: 4
     baseline: {{runs: 3}}
@@ -46,9 +47,11 @@ targets:
     return path
 
 
-def test_a_lost_adapter_alerts_within_two_replays(llm_server: RunningLlm, tmp_path: Path) -> None:
+def test_a_lost_adapter_alerts_within_two_replays(
+    llm_server: RunningLlm, base_server: RunningLlm, tmp_path: Path
+) -> None:
     """At scale 1 five replays are quiet; at scale 0 the second regresses since the first, and every answer is a 200."""
-    config = load(_configured(tmp_path, llm_server.url))
+    config = load(_configured(tmp_path, llm_server.url, base_server.url))
     (target,) = config.targets
     hours = 0
 
@@ -72,3 +75,6 @@ def test_a_lost_adapter_alerts_within_two_replays(llm_server: RunningLlm, tmp_pa
         found = store.diagnosis(broken[1].run.id)
         assert found is not None
         assert [cause.name for cause in found.causes][:1] == ["base_model"]
+        assert "adapter_applied" in {
+            f.check for f in broken[1].judgement.findings if f.verdict is Verdict.REGRESSED
+        }
