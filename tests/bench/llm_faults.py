@@ -1,0 +1,121 @@
+"""What is found of a real fine-tune that breaks, by which check, after how many requests?
+
+    python -m tests.bench llm_faults --variants=FOLDER
+
+The table of checks/README.md. SmolLM2 with its adapter is replayed five times while it is healthy; then each fault begins behind the same name, from
+the same past. FOLDER holds ``Q8_0.gguf``, ``Q2_K.gguf`` and ``TQ2_0.gguf``, made of the model by llama.cpp's quantiser;
+without it those rows are left out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from checks.types import Verdict
+from service.config import load
+from service.demo.llm import GOLDEN, LABELS, MODEL, SYSTEM, LlmServer
+from service.golden import lock_path
+from service.pipeline import Finished, Shell, run_target
+from service.store import Store
+
+HEALTHY = 5
+HOURS = 4
+TEMPLATE = "{% for m in messages %}{{ m['role'] }}: {{ m['content'] }}\n{% endfor %}assistant: "
+
+CONFIG = """\
+version: 1
+targets:
+  - name: {name}
+    endpoint:
+      kind: openai_chat
+      base_url: {url}
+      model: {name}
+      logprobs: true
+      system: {system}
+      params: {{temperature: 0, max_tokens: 4}}
+    reference: {{kind: openai_chat, base_url: {base}, model: {name}}}
+    golden: {golden}
+    concurrency: 4
+    baseline: {{runs: 4}}
+    scorers: [{{kind: label, labels: [{labels}]}}]
+"""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A server that is not the healthy one; ``from_start``: it never was."""
+
+    name: str
+    server: dict[str, Any] = field(default_factory=dict)
+    from_start: bool = False
+
+
+def _faults(variants: Path | None) -> Iterator[Fault]:
+    yield Fault("nothing")
+    yield Fault("adapter dropped", {"scale": 0.0})
+    yield Fault("adapter never loaded", {"scale": 0.0}, from_start=True)
+    yield Fault("adapter at half strength", {"scale": 0.5})
+    yield Fault("wrong chat template", {"chat_template": TEMPLATE})
+    for name in ("Q8_0", "Q2_K", "TQ2_0") if variants is not None else ():
+        yield Fault(f"requantised to {name}", {"model": variants / f"{name}.gguf"})
+
+
+def measure(options: Sequence[str] = ()) -> Iterator[tuple[str, str, str, bool]]:
+    """A row per fault: what regressed, in which run and after how many requests, and what stayed quiet."""
+    named = dict(option.lstrip("-").split("=", 1) for option in options)
+    variants = Path(named["variants"]).resolve() if "variants" in named else None
+    with tempfile.TemporaryDirectory() as folder:
+        past = Path(folder) / "past"
+        past.mkdir()
+        asyncio.run(_live(past, {}, HEALTHY))
+        for fault in _faults(variants):
+            here = Path(folder) / fault.name.replace(" ", "-")
+            if fault.from_start:
+                here.mkdir()
+            else:
+                shutil.copytree(past, here)
+            runs = asyncio.run(_live(here, fault.server, HOURS))
+            said = _said(runs)
+            quiet = fault.name == "nothing"
+            yield fault.name, said, "nothing is paged" if quiet else "found", (said == "all quiet") is quiet
+
+
+async def _live(folder: Path, server: dict[str, Any], hours: int) -> list[Finished]:
+    """So many hourly replays of a server, going on where the folder's history ends, until one is regressed."""
+    runs: list[Finished] = []
+    async with LlmServer(**server) as tuned, LlmServer(scale=0.0) as base:
+        for file in (GOLDEN, lock_path(GOLDEN)):
+            shutil.copy(file, folder)
+        path = folder / "goldwatch.yaml"
+        words = {"url": tuned.url, "base": base.url, "name": MODEL, "system": SYSTEM, "golden": GOLDEN.name}
+        path.write_text(CONFIG.format(labels=", ".join(LABELS), **words))
+        config = load(path)
+        with Store.open(f"sqlite:///{folder / 'goldwatch.db'}") as store:
+            last = store.last_run(MODEL)
+            now = 1_790_000_000.0 if last is None else last.started_at
+            for _ in range(hours):
+                now += 3600.0
+                clock = now
+                runs += await run_target(Shell(store, config, clock=lambda at=clock: at), config.targets[0])
+                if runs[-1].judgement.verdict is Verdict.REGRESSED:
+                    break
+    return runs
+
+
+def _said(runs: Sequence[Finished]) -> str:
+    told: dict[str, str] = {}
+    requests = 0
+    for number, finished in enumerate(runs, 1):
+        requests += finished.run.requests.ok + finished.run.requests.failed
+        for finding in finished.judgement.findings:
+            if finding.verdict is Verdict.REGRESSED and finding.check not in told:
+                told[finding.check] = f"{finding.check} in run {number} ({requests} requests)"
+    means = [s.mean for s in runs[-1].run.summaries if s.slice == "all" and s.mean is not None]
+    score = f"; score {means[0]:.0%}" if means else ""
+    return (", ".join(told.values()) + score) if told else "all quiet"
