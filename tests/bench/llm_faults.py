@@ -2,9 +2,9 @@
 
     python -m tests.bench llm_faults --variants=FOLDER
 
-The table of checks/README.md. SmolLM2 with its adapter is replayed five times while it is healthy; then each fault begins behind the same name, from
-the same past. FOLDER holds ``Q8_0.gguf``, ``Q2_K.gguf`` and ``TQ2_0.gguf``, made of the model by llama.cpp's quantiser;
-without it those rows are left out.
+The table of checks/README.md. SmolLM2 with its adapter is replayed five times while it is healthy; then each fault
+begins behind the same name, from the same past. FOLDER holds ``Q8_0.gguf``, ``Q2_K.gguf`` and ``TQ2_0.gguf``, made of
+the model by llama.cpp's quantiser; without it those rows are left out.
 """
 
 from __future__ import annotations
