@@ -85,6 +85,11 @@ def facts_of(store: Store, target: Target, golden: Golden, appraised: Appraised)
         marks=tuple(Mark(m.at, m.version, m.note) for m in store.marks(target.name, onset_at - _MARKS_S)),
         onset_at=onset_at,
         rescored=_rescored(store, target, golden, good[0]) if good else (),
+        told={
+            finding.check: finding.reason or finding.check
+            for finding in appraised.judgement.findings
+            if finding.verdict is Verdict.REGRESSED
+        },
     )
 
 

@@ -20,6 +20,7 @@ UNKNOWN = "–"
 _IN_SECONDS = frozenset({"latency"})
 _ON_SCORES = frozenset({"quality", "floor", "generalization", "staleness", "adapter_applied"})
 _IN_NATS = frozenset({"identity"})
+_NAMED = {"adapter_applied": "adapter"}
 _LEADING = frozenset({"quality", "floor"})
 _OUTPUTS = "output_shift"
 _LENGTH = "length"
@@ -31,7 +32,8 @@ def subject(finding: FindingObject) -> str:
     >>> subject({"check": "quality", "scorer": "label", "slice": "lang=de"})
     'label lang=de'
     """
-    name = str(finding.get("scorer") or finding.get("check"))
+    check = str(finding.get("check"))
+    name = str(finding.get("scorer") or _NAMED.get(check, check))
     return name if finding.get("slice") in (None, ALL) else f"{name} {finding['slice']}"
 
 
@@ -170,12 +172,19 @@ def happened(finding: FindingObject) -> str:
     >>> shift = {"check": "output_shift", "scorer": "label.labels", "verdict": "regressed"}
     >>> happened({**shift, "baseline": 0.24, "current": 0.3, "reason": 'names "bug" more often, since run 7'})
     'changed: names "bug" more often, 24.0% → 30.0%'
+    >>> happened({"check": "adapter_applied", "verdict": "regressed", "baseline": 0.31, "current": 1.0})
+    "is not applied: 100.0% of the answers are the base model's (usual: 31.0%)"
     """
     before, now = finding.get("baseline"), finding.get("current")
     effect, check, verdict = finding.get("effect"), finding.get("check"), finding.get("verdict")
     if check == _OUTPUTS and verdict == "regressed" and before is not None and now is not None:
         what = str(finding.get("reason") or "").rpartition(", since ")[0]
         return f"changed: {what}, {value(finding, before)} → {value(finding, now)}"
+    if verdict == "regressed" and now is not None and check in ("adapter_applied", *_IN_NATS):
+        usual = "" if before is None else f" (usual: {value(finding, before)})"
+        if check == "adapter_applied":
+            return f"is not applied: {value(finding, now)} of the answers are the base model's{usual}"
+        return f"changed: first tokens are more or less likely by {value(finding, now)}{usual}"
     if check == "floor" and now is not None:
         floor = "" if before is None else f" of {value(finding, before)}"
         below = verdict == "regressed"

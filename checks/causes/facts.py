@@ -94,7 +94,8 @@ class Facts:
     ``now`` is the bad run, ``before`` the last good run, ``earlier`` the good one before that (together they show what
     is usual), ``again`` another bad run since the onset. ``usual`` maps a scorer to its mean score per example over
     the baseline. ``scorer`` is the one that lost most. ``identities`` are what the server said it was in the good runs,
-    oldest first. ``onset_at`` is the start of the first bad run.
+    oldest first. ``onset_at`` is the start of the first bad run. ``told`` are the reasons of the checks that regressed,
+    by name.
     """
 
     examples: tuple[Example, ...] = ()
@@ -109,6 +110,7 @@ class Facts:
     onset_at: float | None = None
     base: BaseAnswers | None = None
     rescored: tuple[Rescored, ...] = ()
+    told: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def comparable(self) -> bool:

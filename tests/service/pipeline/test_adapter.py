@@ -44,6 +44,13 @@ def test_an_adapter_that_never_loaded_pages_and_is_not_learnt(watch) -> None:
             first, second = await bench.hour()
             assert [first.judgement.verdict, second.judgement.verdict] == [Verdict.SUSPECT, Verdict.REGRESSED]
             assert "never applied" in second.run.reason
+            (alert,) = bench.store.alerts("ticket-router", AlertState.FIRING)
+            (told,) = bench.store.notifications(alert.id)
+            title = told.notification.body["alert"]["title"]
+            assert (
+                title == "ticket-router: adapter is not applied: 100.0% of the answers are the base model's"
+            )
+            assert told.notification.body["cause"][0].startswith("adapter not applied: ")
             for _ in range(6):
                 await bench.hour()
             assert bench.store.baseline("ticket-router").runs == ()
