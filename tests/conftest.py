@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
 
@@ -43,7 +44,16 @@ class Postgres:
         self._run("pg_ctl", "-D", self._data, "-w", "-l", str(self.folder / "log"), "-o", options, "start")
 
     def stop(self) -> None:
-        self._run("pg_ctl", "-D", self._data, "-m", "immediate", "stop")
+        """End at once, as in a crash; what does not end within a minute is killed."""
+        pid_file = self.folder / "data" / "postmaster.pid"
+        postmaster = int(pid_file.read_text().split()[0])
+        try:
+            self._run("pg_ctl", "-D", self._data, "-m", "immediate", "stop")
+        except AssertionError:
+            for pid in [*_children(postmaster), postmaster]:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            pid_file.unlink(missing_ok=True)
 
     def url(self, database: str) -> str:
         return f"postgresql+psycopg://postgres@127.0.0.1:{self.port}/{database}"
@@ -70,6 +80,11 @@ class Postgres:
             cwd=self.folder,
         )
         assert done.returncode == 0, done.stderr
+
+
+def _children(parent: int) -> list[int]:
+    tasks = Path(f"/proc/{parent}/task/{parent}/children")
+    return [int(pid) for pid in tasks.read_text().split()] if tasks.exists() else []
 
 
 def _free_port() -> int:

@@ -81,7 +81,8 @@ def test_the_drop_is_seen_in_its_first_hour_and_confirmed_at_once(story: list[Ev
     first, second = (e for e in after if isinstance(e, Replayed))
     assert (first.run.verdict, second.run.verdict) == (Verdict.SUSPECT, Verdict.REGRESSED)
     assert (first.hour, second.hour, second.confirms) == (13, 13, True)
-    finding = next(f for f in second.run.findings if f.verdict is Verdict.REGRESSED and f.slice == "all")
+    finding = next(f for f in second.run.findings if (f.check, f.slice) == ("quality", "all"))
+    assert finding.verdict is Verdict.REGRESSED
     assert finding.onset_run == first.run.id
     assert finding.effect is not None
     assert finding.effect < -0.15

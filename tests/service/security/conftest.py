@@ -156,6 +156,8 @@ class _Handler(BaseHTTPRequestHandler):
     def _completion(self, asked: Any, echo: str) -> Any:
         number = int(asked["messages"][-1]["content"].split()[1])
         said, served = LABELS[number % 2], "tuned"
+        if asked["model"] == "base":
+            said = f"This is about {LABELS[(number + 1) % 2]}."
         if self.server.mode != "good" and asked["model"] == "tuned":
             said = NASTY[number % len(NASTY)] if self.server.mode == "nasty" else f"{said} not {echo}"
             served = f"{NASTY[(number + 3) % len(NASTY)]} {echo}"
