@@ -25,9 +25,17 @@ MINIMAL: dict[str, Callable[[str], dict[str, Any]]] = {
 GOOD: dict[str, Any] = {
     "openai_chat": {"choices": [{"message": {"content": "billing"}}]},
     "openai_completions": {"choices": [{"text": "billing"}]},
+    "azure_openai": {"choices": [{"message": {"content": "billing"}}]},
+    "anthropic_messages": {"type": "message", "content": [{"type": "text", "text": "billing"}]},
     "http_json": {"answer": {"label": "billing"}},
     "kserve_v2": {"outputs": [{"name": "o", "datatype": "BYTES", "shape": [1], "data": ["billing"]}]},
 }
+
+
+def sent_key(kind: str) -> tuple[str, str]:
+    """The header that carries the key, and what it then holds."""
+    cls: Any = find("service.endpoints", kind)
+    return cls.KEY_HEADER.lower(), f"{cls.KEY_PREFIX}{KEY}"
 
 
 def make(kind: str, address: str, **more: Any) -> Endpoint:
@@ -180,7 +188,8 @@ def test_an_answer_is_an_answer(kind: str, server: Any, ask: Any) -> None:
     assert response.latency_s > 0
     assert response.at > 1.6e9
     request = server.requests[-1]
-    assert request.headers["authorization"] == f"Bearer {KEY}"
+    name, value = sent_key(kind)
+    assert request.headers[name] == value
     assert request.headers["user-agent"].startswith("goldwatch/")
     assert request.headers["content-type"] == "application/json"
 
@@ -196,7 +205,8 @@ def test_a_redirect_at_home_is_followed_with_the_same_request(
     assert ask(make(kind, server.address)).output == "billing"
     first, second = server.requests
     assert (first.method, first.body) == (second.method, second.body)
-    assert second.headers["authorization"] == f"Bearer {KEY}"
+    name, value = sent_key(kind)
+    assert second.headers[name] == value
 
 
 @pytest.mark.parametrize("kind", KINDS)

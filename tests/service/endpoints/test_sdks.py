@@ -1,0 +1,78 @@
+"""Are the stand-ins faithful? Each provider's own SDK is understood by its stand-in, and understands its answers.
+
+The SDKs are no dependency of goldwatch: where one is not installed its tests are skipped. To see them all:
+``pip install openai anthropic boto3 google-genai``.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.service.endpoints.standins.anthropic import Anthropic
+from tests.service.endpoints.standins.azure import Azure, throttled
+
+WHY = "the provider's SDK is not installed"
+ASKED = [{"role": "system", "content": "Route."}, {"role": "user", "content": "My parcel?"}]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_openais_sdk_speaks_with_azure(stream: bool, server: Any) -> None:
+    """Whole and streamed: deployment in the path, version in the query, ``api-key``."""
+    openai = pytest.importorskip("openai", reason=WHY)
+    server.answers(Azure("k" * 32, "router").behaviour)
+    with openai.AzureOpenAI(azure_endpoint=server.address, api_key="k" * 32, api_version="2024-10-21") as sdk:
+        said = sdk.chat.completions.create(model="router", messages=ASKED, max_tokens=8, stream=stream)
+        if stream:
+            text = "".join(c.choices[0].delta.content or "" for c in said if c.choices)
+        else:
+            text = said.choices[0].message.content
+            assert said.usage.prompt_tokens_details.cached_tokens == 10
+    assert text == "billing"
+
+
+def test_openais_sdk_understands_azures_refusals(server: Any) -> None:
+    """Filter, throttling, deployment, key: each is the SDK's own exception."""
+    openai = pytest.importorskip("openai", reason=WHY)
+    azure = Azure("k" * 32, "router")
+    server.answers(azure.behaviour)
+    options = {"azure_endpoint": server.address, "api_version": "2024-10-21", "max_retries": 0}
+    with (
+        openai.AzureOpenAI(api_key="k" * 32, **options) as sdk,
+        openai.AzureOpenAI(api_key="no", **options) as bad,
+    ):
+        create = sdk.chat.completions.create
+        with pytest.raises(openai.BadRequestError) as filtered:
+            create(model="router", messages=[{"role": "user", "content": "FORBIDDEN"}])
+        assert filtered.value.code == "content_filter"
+        azure.failures = [throttled(7)]
+        with pytest.raises(openai.RateLimitError):
+            create(model="router", messages=ASKED)
+        with pytest.raises(openai.NotFoundError):
+            create(model="other", messages=ASKED)
+        with pytest.raises(openai.AuthenticationError):
+            bad.chat.completions.create(model="router", messages=ASKED)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_anthropics_sdk_speaks_with_messages(stream: bool, server: Any) -> None:
+    """Whole and streamed; a model that is not there and a wrong key are the SDK's own exceptions."""
+    anthropic = pytest.importorskip("anthropic", reason=WHY)
+    server.answers(Anthropic("sk-ant-1").behaviour)
+    asked = {"model": "claude-x", "max_tokens": 8, "system": "Route.", "messages": ASKED[1:]}
+    with anthropic.Anthropic(base_url=server.address, api_key="sk-ant-1", max_retries=0) as sdk:
+        if stream:
+            with sdk.messages.stream(**asked) as said:
+                whole = said.get_final_message()
+        else:
+            whole = sdk.messages.create(**asked)
+        with pytest.raises(anthropic.NotFoundError):
+            sdk.messages.create(**asked | {"model": "claude-y"})
+    assert whole.content[0].text == "billing"
+    assert (whole.stop_reason, whole.usage.cache_read_input_tokens) == ("end_turn", 20)
+    with (
+        anthropic.Anthropic(base_url=server.address, api_key="no", max_retries=0) as sdk,
+        pytest.raises(anthropic.AuthenticationError),
+    ):
+        sdk.messages.create(**asked)
