@@ -175,24 +175,8 @@ class OpenAI(HttpEndpoint):
         } | reading.facts
 
     async def identify(self, client: httpx.AsyncClient, *, timeout_s: float) -> Served:
-        """What ``/v1/models`` lists of the model asked for (vLLM tells parent and root), and vLLM's ``/version``."""
-        base = self.base_url
-        listing, version = await asyncio.gather(
-            self.fetch(client, f"{base}/models", timeout_s=timeout_s),
-            self.fetch(client, f"{base.removesuffix('/v1')}/version", timeout_s=timeout_s),
-        )
-        cards = listing.get("data") if isinstance(listing, dict) else None
-        cards = [c for c in cards if isinstance(c, dict)] if isinstance(cards, list) else None
-        mine: dict[str, Any] = next((c for c in cards or () if c.get("id") == self.model), {})
-        names = tuple(n for c in cards or () if (n := name_or_none(c.get("id"))))
-        return Served(
-            model=name_or_none(mine.get("id")),
-            version=name_or_none(version.get("version")) if isinstance(version, dict) else None,
-            parent=name_or_none(mine.get("parent")),
-            root=name_or_none(mine.get("root")),
-            models=names[:_MOST_MODELS] if cards is not None else None,
-            retires_at=retires_at(mine),
-        )
+        """What ``/v1/models`` lists of the model asked for, and vLLM's ``/version``."""
+        return await who_serves(self, self.base_url, self.model, client, timeout_s)
 
     def _event(self, data: bytes, reading: Reading) -> bool:
         content = self._no_error(parse_json(data), data)
@@ -215,6 +199,28 @@ class OpenAI(HttpEndpoint):
         if (said := error_in(content)) is not None:
             bad_body("status 200 with an error instead of an answer", said)
         return content
+
+
+async def who_serves(
+    endpoint: HttpEndpoint, base: str, model: str, client: httpx.AsyncClient, timeout_s: float
+) -> Served:
+    """What ``{base}/models`` lists of a model (vLLM tells parent and root), and vLLM's ``/version``."""
+    listing, version = await asyncio.gather(
+        endpoint.fetch(client, f"{base}/models", timeout_s=timeout_s),
+        endpoint.fetch(client, f"{base.removesuffix('/v1')}/version", timeout_s=timeout_s),
+    )
+    cards = listing.get("data") if isinstance(listing, dict) else None
+    cards = [c for c in cards if isinstance(c, dict)] if isinstance(cards, list) else None
+    mine: dict[str, Any] = next((c for c in cards or () if c.get("id") == model), {})
+    names = tuple(n for c in cards or () if (n := name_or_none(c.get("id"))))
+    return Served(
+        model=name_or_none(mine.get("id")),
+        version=name_or_none(version.get("version")) if isinstance(version, dict) else None,
+        parent=name_or_none(mine.get("parent")),
+        root=name_or_none(mine.get("root")),
+        models=names[:_MOST_MODELS] if cards is not None else None,
+        retires_at=retires_at(mine),
+    )
 
 
 def _facts(content: dict[str, Any]) -> Answer:

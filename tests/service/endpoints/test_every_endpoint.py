@@ -27,6 +27,9 @@ GOOD: dict[str, Any] = {
     "openai_completions": {"choices": [{"text": "billing"}]},
     "azure_openai": {"choices": [{"message": {"content": "billing"}}]},
     "anthropic_messages": {"type": "message", "content": [{"type": "text", "text": "billing"}]},
+    "openai_responses": {
+        "output": [{"type": "message", "content": [{"type": "output_text", "text": "billing"}]}]
+    },
     "http_json": {"answer": {"label": "billing"}},
     "kserve_v2": {"outputs": [{"name": "o", "datatype": "BYTES", "shape": [1], "data": ["billing"]}]},
 }

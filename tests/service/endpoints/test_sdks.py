@@ -12,6 +12,7 @@ import pytest
 
 from tests.service.endpoints.standins.anthropic import Anthropic
 from tests.service.endpoints.standins.azure import Azure, throttled
+from tests.service.endpoints.standins.openai_responses import Responses
 
 WHY = "the provider's SDK is not installed"
 ASKED = [{"role": "system", "content": "Route."}, {"role": "user", "content": "My parcel?"}]
@@ -53,6 +54,36 @@ def test_openais_sdk_understands_azures_refusals(server: Any) -> None:
             create(model="other", messages=ASKED)
         with pytest.raises(openai.AuthenticationError):
             bad.chat.completions.create(model="router", messages=ASKED)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_openais_sdk_speaks_with_responses(stream: bool, server: Any) -> None:
+    """Whole and streamed; an unknown parameter and a wrong key are the SDK's own exceptions."""
+    openai = pytest.importorskip("openai", reason=WHY)
+    server.answers(Responses("sk-1", "m").behaviour)
+    asked = {
+        "model": "m",
+        "instructions": "Route.",
+        "input": "My parcel?",
+        "store": False,
+        "max_output_tokens": 16,
+    }
+    asked["include"] = ["message.output_text.logprobs"]
+    with openai.OpenAI(base_url=f"{server.address}/v1", api_key="sk-1", max_retries=0) as sdk:
+        if stream:
+            with sdk.responses.stream(**asked) as said:
+                whole = said.get_final_response()
+        else:
+            whole = sdk.responses.create(**asked)
+        with pytest.raises(openai.BadRequestError):
+            sdk.responses.create(**asked, extra_body={"nonsense": 1})
+    assert (whole.output_text, whole.status) == ("billing", "completed")
+    assert whole.usage.input_tokens_details.cached_tokens == 10
+    with (
+        openai.OpenAI(base_url=f"{server.address}/v1", api_key="no", max_retries=0) as sdk,
+        pytest.raises(openai.AuthenticationError),
+    ):
+        sdk.responses.create(**asked)
 
 
 @pytest.mark.parametrize("stream", [False, True])
