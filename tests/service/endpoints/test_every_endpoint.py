@@ -21,6 +21,7 @@ KEY = "sk-very-secret-1234567890"
 MINIMAL: dict[str, Callable[[str], dict[str, Any]]] = {
     "http_json": lambda a: {"url": f"{a}/ask", "body": {"q": "{{ input }}"}, "output": "answer.label"},
     "kserve_v2": lambda a: {"base_url": a, "model": "m", "labels": ["a", "b"]},
+    "bedrock": lambda a: {"base_url": a, "model": "m", "region": "eu-central-1"},
 }
 GOOD: dict[str, Any] = {
     "openai_chat": {"choices": [{"message": {"content": "billing"}}]},
@@ -30,6 +31,7 @@ GOOD: dict[str, Any] = {
     "openai_responses": {
         "output": [{"type": "message", "content": [{"type": "output_text", "text": "billing"}]}]
     },
+    "bedrock": {"output": {"message": {"role": "assistant", "content": [{"text": "billing"}]}}},
     "http_json": {"answer": {"label": "billing"}},
     "kserve_v2": {"outputs": [{"name": "o", "datatype": "BYTES", "shape": [1], "data": ["billing"]}]},
 }
@@ -39,6 +41,12 @@ def sent_key(kind: str) -> tuple[str, str]:
     """The header that carries the key, and what it then holds."""
     cls: Any = find("service.endpoints", kind)
     return cls.KEY_HEADER.lower(), f"{cls.KEY_PREFIX}{KEY}"
+
+
+def follows(kind: str) -> bool:
+    """Whether a redirect at home is followed."""
+    cls: Any = find("service.endpoints", kind)
+    return bool(cls.FOLLOWS)
 
 
 def make(kind: str, address: str, **more: Any) -> Endpoint:
@@ -120,6 +128,8 @@ def test_a_bad_server_is_an_error_with_its_kind_and_reason(
     assert response.output is None
     assert not response.answered
     assert response.error.kind is expected, response.error
+    if expected is ErrorKind.REDIRECT and not follows(kind):
+        words = "this API has no redirects"
     if words not in ("choices", "999", "[[["):  # what only some protocols quote
         assert words in response.error.message
     assert KEY not in repr(response)
@@ -202,9 +212,13 @@ def test_an_answer_is_an_answer(kind: str, server: Any, ask: Any) -> None:
 def test_a_redirect_at_home_is_followed_with_the_same_request(
     kind: str, status: int, server: Any, ask: Any
 ) -> None:
-    """Same scheme, host and port: the body and the key go along."""
+    """Same scheme, host and port: the body and the key go along; a protocol that has no redirects follows none."""
     server.answers(server.redirect("/there", status))
     server.script["/there"] = [server.reply(200, GOOD[kind])]
+    if not follows(kind):
+        assert ask(make(kind, server.address)).error.kind is ErrorKind.REDIRECT
+        assert len(server.requests) == 1
+        return
     assert ask(make(kind, server.address)).output == "billing"
     first, second = server.requests
     assert (first.method, first.body) == (second.method, second.body)

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.service.endpoints.standins.anthropic import Anthropic
+from tests.service.endpoints.standins.aws import BedrockRuntime, error
 from tests.service.endpoints.standins.azure import Azure, throttled
 from tests.service.endpoints.standins.openai_responses import Responses
 
@@ -107,3 +108,42 @@ def test_anthropics_sdk_speaks_with_messages(stream: bool, server: Any) -> None:
         pytest.raises(anthropic.AuthenticationError),
     ):
         sdk.messages.create(**asked)
+
+
+def test_botos_sdk_speaks_with_bedrock(server: Any, aws: None) -> None:
+    """Signed by its own signer, with an ARN in the path; refusals are the SDK's own exceptions."""
+    boto3 = pytest.importorskip("boto3", reason=WHY)
+    bedrock = BedrockRuntime("s3cret", "t0ken")
+    server.answers(bedrock.behaviour)
+    keys = {
+        "aws_access_key_id": bedrock.access,
+        "aws_secret_access_key": "s3cret",
+        "aws_session_token": "t0ken",
+    }
+    options = {"region_name": bedrock.region, "endpoint_url": server.address, "config": once()}
+    sdk = boto3.client("bedrock-runtime", **keys, **options)
+    asked = {"modelId": bedrock.model, "messages": [{"role": "user", "content": [{"text": "My parcel?"}]}]}
+    asked |= {"system": [{"text": "Route."}], "inferenceConfig": {"maxTokens": 8, "temperature": 0.0}}
+    said = sdk.converse(**asked)
+    assert said["output"]["message"]["content"][-1]["text"] == "billing"
+    assert (said["stopReason"], said["usage"]["cacheReadInputTokens"]) == ("end_turn", 20)
+    for status, code in (
+        (429, "ThrottlingException"),
+        (429, "ModelNotReadyException"),
+        (424, "ModelErrorException"),
+    ):
+        bedrock.failures = [error(status, code, "Not now.")]
+        with pytest.raises(getattr(sdk.exceptions, code)):
+            sdk.converse(**asked)
+    with pytest.raises(sdk.exceptions.ValidationException):
+        sdk.converse(**asked | {"modelId": "other"})
+    wrong = boto3.client("bedrock-runtime", **keys | {"aws_secret_access_key": "other"}, **options)
+    with pytest.raises(wrong.exceptions.ClientError, match="InvalidSignatureException"):
+        wrong.converse(**asked)
+
+
+def once() -> Any:
+    """A configuration of botocore that tries once."""
+    from botocore.config import Config
+
+    return Config(retries={"total_max_attempts": 1, "mode": "standard"})
