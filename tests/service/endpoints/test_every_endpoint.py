@@ -22,7 +22,13 @@ MINIMAL: dict[str, Callable[[str], dict[str, Any]]] = {
     "http_json": lambda a: {"url": f"{a}/ask", "body": {"q": "{{ input }}"}, "output": "answer.label"},
     "kserve_v2": lambda a: {"base_url": a, "model": "m", "labels": ["a", "b"]},
     "bedrock": lambda a: {"base_url": a, "model": "m", "region": "eu-central-1"},
-}
+    "sagemaker": lambda a: {
+        "base_url": a, "endpoint": "m", "region": "eu-central-1", "body": {"inputs": "{{ input }}"},
+        "output": "[0].generated_text",
+    },
+}  # fmt: skip
+SIGNED = {"sagemaker"}
+"""The kinds that take no key: they sign with credentials that stand in the environment."""
 GOOD: dict[str, Any] = {
     "openai_chat": {"choices": [{"message": {"content": "billing"}}]},
     "openai_completions": {"choices": [{"text": "billing"}]},
@@ -32,15 +38,16 @@ GOOD: dict[str, Any] = {
         "output": [{"type": "message", "content": [{"type": "output_text", "text": "billing"}]}]
     },
     "bedrock": {"output": {"message": {"role": "assistant", "content": [{"text": "billing"}]}}},
+    "sagemaker": [{"generated_text": "billing"}],
     "http_json": {"answer": {"label": "billing"}},
     "kserve_v2": {"outputs": [{"name": "o", "datatype": "BYTES", "shape": [1], "data": ["billing"]}]},
 }
 
 
 def sent_key(kind: str) -> tuple[str, str]:
-    """The header that carries the key, and what it then holds."""
+    """The header that carries the key or the signature, and how it then begins."""
     cls: Any = find("service.endpoints", kind)
-    return cls.KEY_HEADER.lower(), f"{cls.KEY_PREFIX}{KEY}"
+    return cls.KEY_HEADER.lower(), "AWS4-HMAC-SHA256 " if kind in SIGNED else f"{cls.KEY_PREFIX}{KEY}"
 
 
 def follows(kind: str) -> bool:
@@ -51,12 +58,15 @@ def follows(kind: str) -> bool:
 
 def make(kind: str, address: str, **more: Any) -> Endpoint:
     minimal = MINIMAL.get(kind, lambda a: {"base_url": f"{a}/v1", "model": "m"})(address)
-    return find("service.endpoints", kind).model_validate(minimal | {"api_key_env": "EVERY_KEY"} | more)
+    key = {} if kind in SIGNED else {"api_key_env": "EVERY_KEY"}
+    return find("service.endpoints", kind).model_validate(minimal | key | more)
 
 
 @pytest.fixture(autouse=True)
-def key(monkeypatch: pytest.MonkeyPatch) -> None:
+def key(aws: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EVERY_KEY", KEY)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", KEY)
 
 
 BAD: dict[str, tuple[Callable[[Any], Any], ErrorKind, str]] = {
@@ -202,7 +212,7 @@ def test_an_answer_is_an_answer(kind: str, server: Any, ask: Any) -> None:
     assert response.at > 1.6e9
     request = server.requests[-1]
     name, value = sent_key(kind)
-    assert request.headers[name] == value
+    assert request.headers[name].startswith(value)
     assert request.headers["user-agent"].startswith("goldwatch/")
     assert request.headers["content-type"] == "application/json"
 
@@ -223,7 +233,7 @@ def test_a_redirect_at_home_is_followed_with_the_same_request(
     first, second = server.requests
     assert (first.method, first.body) == (second.method, second.body)
     name, value = sent_key(kind)
-    assert second.headers[name] == value
+    assert second.headers[name].startswith(value)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -256,9 +266,8 @@ def test_identify_never_raises(kind: str, server: Any, identify: Any) -> None:
 def test_the_question_is_json_and_leaves_out_what_may_change(kind: str) -> None:
     """The address, the key, headers and prices are no part of the question."""
     one = make(kind, "http://127.0.0.1:1")
-    other = make(
-        kind, "http://127.0.0.1:2", api_key_env="OTHER", headers={"X-Team": "a"}, price={"input_per_mtok": 1}
-    )
+    key = {} if kind in SIGNED else {"api_key_env": "OTHER"}
+    other = make(kind, "http://127.0.0.1:2", headers={"X-Team": "a"}, price={"input_per_mtok": 1}, **key)
     assert json.dumps(one.question(), sort_keys=True) == json.dumps(other.question(), sort_keys=True)
 
 
@@ -268,14 +277,20 @@ def test_a_missing_key_is_named_and_sends_nothing(
 ) -> None:
     """Without its variable an endpoint fails as auth, naming it, before any request."""
     monkeypatch.delenv("EVERY_KEY")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    missing = "the environment variable EVERY_KEY (api_key_env) is not set"
+    named = {"api_key_env": "EVERY_KEY"}
+    if kind in SIGNED:
+        missing, named = "no AWS credentials are found", {}
     server.answers(server.reply(200, GOOD[kind]))
     endpoint = make(kind, server.address)
     response = ask(endpoint)
     assert response.error.kind is ErrorKind.AUTH
-    assert response.error.message == "the environment variable EVERY_KEY (api_key_env) is not set"
+    assert response.error.message == missing
     assert server.requests == []
     assert [fault.message for fault in endpoint.check_secrets()] == [response.error.message]
-    assert endpoint.secrets() == {"api_key_env": "EVERY_KEY"}
+    assert endpoint.secrets() == named
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -6,12 +6,13 @@ The SDKs are no dependency of goldwatch: where one is not installed its tests ar
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
 from tests.service.endpoints.standins.anthropic import Anthropic
-from tests.service.endpoints.standins.aws import BedrockRuntime, error
+from tests.service.endpoints.standins.aws import BedrockRuntime, SageMakerRuntime, error
 from tests.service.endpoints.standins.azure import Azure, throttled
 from tests.service.endpoints.standins.openai_responses import Responses
 
@@ -140,6 +141,30 @@ def test_botos_sdk_speaks_with_bedrock(server: Any, aws: None) -> None:
     wrong = boto3.client("bedrock-runtime", **keys | {"aws_secret_access_key": "other"}, **options)
     with pytest.raises(wrong.exceptions.ClientError, match="InvalidSignatureException"):
         wrong.converse(**asked)
+
+
+def test_botos_sdk_speaks_with_sagemaker(server: Any, aws: None) -> None:
+    """Signed by its own signer, with an inference component; refusals are the SDK's own exceptions."""
+    boto3 = pytest.importorskip("boto3", reason=WHY)
+    sagemaker = SageMakerRuntime("s3cret")
+    server.answers(sagemaker.behaviour)
+    keys = {"aws_access_key_id": sagemaker.access, "aws_secret_access_key": "s3cret"}
+    sdk = boto3.client(
+        "sagemaker-runtime", region_name=sagemaker.region, endpoint_url=server.address, config=once(), **keys
+    )
+    asked = {"EndpointName": "ticket-router", "ContentType": "application/json", "Body": b'{"inputs": "x"}'}
+    asked["InferenceComponentName"] = "adapter-1"
+    said = sdk.invoke_endpoint(**asked)
+    assert json.loads(said["Body"].read()) == [{"generated_text": "billing"}]
+    assert said["InvokedProductionVariant"] == "AllTraffic"
+    with pytest.raises(sdk.exceptions.ModelError) as refused:
+        sdk.invoke_endpoint(**asked | {"Body": b"{}"})
+    assert refused.value.response["OriginalStatusCode"] == 400
+    with pytest.raises(sdk.exceptions.ValidationError):
+        sdk.invoke_endpoint(**asked | {"EndpointName": "other"})
+    sagemaker.failures = [error(429, "ModelNotReadyException", "Loading.", key="Message")]
+    with pytest.raises(sdk.exceptions.ModelNotReadyException):
+        sdk.invoke_endpoint(**asked)
 
 
 def once() -> Any:
