@@ -286,7 +286,7 @@ class HttpEndpoint(Endpoint):
     def check_secrets(self) -> list[SecretError]:
         """What is wrong with the secrets; empty if nothing is."""
         faults = []
-        for key, where in self.secrets().items():
+        for key, where in HttpEndpoint.secrets(self).items():
             try:
                 _ = from_file(where, key) if key == "api_key_file" else from_env(where, key)
             except SecretError as error:

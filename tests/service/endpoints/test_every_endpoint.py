@@ -22,6 +22,7 @@ MINIMAL: dict[str, Callable[[str], dict[str, Any]]] = {
     "http_json": lambda a: {"url": f"{a}/ask", "body": {"q": "{{ input }}"}, "output": "answer.label"},
     "kserve_v2": lambda a: {"base_url": a, "model": "m", "labels": ["a", "b"]},
     "bedrock": lambda a: {"base_url": a, "model": "m", "region": "eu-central-1"},
+    "vertex": lambda a: {"base_url": a, "model": "m", "project": "my-project", "location": "europe-west4"},
     "sagemaker": lambda a: {
         "base_url": a, "endpoint": "m", "region": "eu-central-1", "body": {"inputs": "{{ input }}"},
         "output": "[0].generated_text",
@@ -38,6 +39,7 @@ GOOD: dict[str, Any] = {
         "output": [{"type": "message", "content": [{"type": "output_text", "text": "billing"}]}]
     },
     "bedrock": {"output": {"message": {"role": "assistant", "content": [{"text": "billing"}]}}},
+    "vertex": {"candidates": [{"content": {"parts": [{"text": "billing"}]}, "finishReason": "STOP"}]},
     "sagemaker": [{"generated_text": "billing"}],
     "http_json": {"answer": {"label": "billing"}},
     "kserve_v2": {"outputs": [{"name": "o", "datatype": "BYTES", "shape": [1], "data": ["billing"]}]},

@@ -14,6 +14,7 @@ import pytest
 from tests.service.endpoints.standins.anthropic import Anthropic
 from tests.service.endpoints.standins.aws import BedrockRuntime, SageMakerRuntime, error
 from tests.service.endpoints.standins.azure import Azure, throttled
+from tests.service.endpoints.standins.google import SCOPE, TokenService, VertexAI, account
 from tests.service.endpoints.standins.openai_responses import Responses
 
 WHY = "the provider's SDK is not installed"
@@ -165,6 +166,43 @@ def test_botos_sdk_speaks_with_sagemaker(server: Any, aws: None) -> None:
     sagemaker.failures = [error(429, "ModelNotReadyException", "Loading.", key="Message")]
     with pytest.raises(sdk.exceptions.ModelNotReadyException):
         sdk.invoke_endpoint(**asked)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_googles_sdk_speaks_with_vertex(stream: bool, server: Any) -> None:
+    """With a token that it fetched by a service account's key; a blocked prompt and an unknown model are told."""
+    genai = pytest.importorskip("google.genai", reason=WHY)
+    from google.oauth2 import service_account
+
+    service = TokenService(f"{server.address}/token")
+    vertex = VertexAI(service)
+    server.script["/token"] = [service.behaviour]
+    server.answers(vertex.behaviour)
+    credentials = service_account.Credentials.from_service_account_info(account(service.uri), scopes=[SCOPE])
+    options = {
+        "project": "my-project",
+        "location": "europe-west4",
+        "http_options": {"base_url": server.address},
+    }
+    with genai.Client(vertexai=True, credentials=credentials, **options) as sdk:
+        config = {"system_instruction": "Route.", "temperature": 0, "response_logprobs": True, "logprobs": 2}
+        asked = {"model": "gemini-2.5-flash", "contents": "My parcel?", "config": config}
+        if stream:
+            said = list(sdk.models.generate_content_stream(**asked))
+            text, last = "".join(one.text or "" for one in said), said[-1]
+        else:
+            last = sdk.models.generate_content(**asked)
+            text = last.text
+        assert text == "billing"
+        assert (last.usage_metadata.thoughts_token_count, last.candidates[0].finish_reason) == (5, "STOP")
+        assert last.candidates[0].logprobs_result.chosen_candidates[0].log_probability == -0.1
+        blocked = sdk.models.generate_content(model="gemini-2.5-flash", contents="FORBIDDEN")
+        assert blocked.prompt_feedback.block_reason == "PROHIBITED_CONTENT"
+        with pytest.raises(genai.errors.ClientError) as missing:
+            sdk.models.generate_content(model=VertexAI.tuned.replace("123", "9"), contents="x")
+        assert (missing.value.code, missing.value.status) == (404, "NOT_FOUND")
+        tuned = sdk.models.generate_content(model=VertexAI.tuned, contents="My parcel?")
+        assert tuned.text == "billing"
 
 
 def once() -> Any:
