@@ -22,6 +22,7 @@ from pydantic import Field
 from checks.types import ErrorKind, ResponseError
 from service.endpoints._faults import Fault, excerpt, retry_after_s
 from service.endpoints._http import Address, Headers, HttpEndpoint
+from service.endpoints._names import Like
 from service.endpoints._secrets import SecretError
 from service.text import safe
 
@@ -129,7 +130,9 @@ class Aws(HttpEndpoint):
     """The base of endpoints on AWS."""
 
     region: Annotated[
-        str, Field(pattern=r"^[a-z]{2,3}(-[a-z]+)+-\d+$", description="The region, such as eu-central-1.")
+        str,
+        Like(r"[a-z]{2,3}(-[a-z]+)+-[0-9]+", "a region of AWS: write it like eu-central-1"),
+        Field(description="The region, such as eu-central-1."),
     ]
     profile: Annotated[
         str | None,

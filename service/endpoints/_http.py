@@ -14,12 +14,11 @@ import time
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import suppress
 from dataclasses import replace
-from datetime import date
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from checks.types import ErrorKind, Example, Response, ResponseError
 from service.endpoints import Endpoint
@@ -71,15 +70,6 @@ def address(value: str, *, query: bool = False) -> str:
 
 
 Address = Annotated[str, AfterValidator(address)]
-
-
-def _dated(value: Any) -> Any:
-    """YAML reads 2024-10-21 as a date."""
-    return value.isoformat() if type(value) is date else value
-
-
-Dated = Annotated[str, BeforeValidator(_dated)]
-"""The version of an API that is named by its date, written with or without quotes."""
 
 
 def _plain_headers(headers: Mapping[str, str]) -> Mapping[str, str]:

@@ -19,7 +19,8 @@ from pydantic import Field, model_validator
 from checks.types import ErrorKind, Served
 from service.endpoints._chat import Chat, Reading, known
 from service.endpoints._faults import bad_body
-from service.endpoints._http import Address, Answer, Dated, count_or_none, name_or_none
+from service.endpoints._http import Address, Answer, count_or_none, name_or_none
+from service.endpoints._names import ApiVersion
 from service.endpoints.openai_chat import said_by
 
 if TYPE_CHECKING:
@@ -49,10 +50,7 @@ class AnthropicMessages(Chat):
     )
     stream: Annotated[bool, Field(description="Stream, which measures the time to the first token.")] = False
     api_version: Annotated[
-        Dated,
-        Field(
-            pattern=r"^\d{4}-\d{2}-\d{2}$", description="The version of the API: 2023-06-01 or 2026-10-21."
-        ),
+        ApiVersion, Field(description="The version of the API: 2023-06-01 or 2026-10-21.")
     ] = "2023-06-01"
 
     KEY_HEADER: ClassVar[str] = "x-api-key"

@@ -13,7 +13,8 @@ from urllib.parse import quote
 from pydantic import Field
 
 from checks.types import Served
-from service.endpoints._http import Address, Dated
+from service.endpoints._http import Address
+from service.endpoints._names import ApiVersion
 from service.endpoints.openai_chat import OpenAIChat
 
 if TYPE_CHECKING:
@@ -38,13 +39,9 @@ class AzureOpenAI(OpenAIChat):
     kind: Literal["azure_openai"] = "azure_openai"  # type: ignore[assignment]  # a kind of its own
     base_url: Annotated[Address, Field(description="The resource's address, without a path.")]
     model: Annotated[str, Field(min_length=1, max_length=500, description="The deployment's name.")]
-    api_version: Annotated[
-        Dated,
-        Field(
-            pattern=r"^\d{4}-\d{2}-\d{2}(-preview)?$",
-            description="The version of the API, such as 2024-10-21.",
-        ),
-    ] = "2024-10-21"
+    api_version: Annotated[ApiVersion, Field(description="The version of the API, such as 2024-10-21.")] = (
+        "2024-10-21"
+    )
 
     KEY_HEADER: ClassVar[str] = "api-key"
     KEY_PREFIX: ClassVar[str] = ""

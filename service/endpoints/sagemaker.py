@@ -13,9 +13,19 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, model_validator
 
 from service.endpoints._aws import Aws
+from service.endpoints._names import Like
 from service.endpoints._template import Template
 
-_NAME = r"^[A-Za-z0-9](-*[A-Za-z0-9])*$"
+_Name = Annotated[
+    str,
+    Field(max_length=63),
+    Like("[A-Za-z0-9](-*[A-Za-z0-9])*", "a name of SageMaker: letters, digits and - between them"),
+]
+_Target = Annotated[
+    str,
+    Field(max_length=1_024),
+    Like("[!-~]([ -~]*[!-~])?", "the name of a model: one line of printable ASCII"),
+]
 
 
 class SageMaker(Aws, Template):
@@ -33,22 +43,12 @@ class SageMaker(Aws, Template):
     """
 
     kind: Literal["sagemaker"] = "sagemaker"
-    endpoint: Annotated[str, Field(pattern=_NAME, max_length=63, description="The endpoint's name.")]
+    endpoint: Annotated[_Name, Field(description="The endpoint's name.")]
     inference_component: Annotated[
-        str | None,
-        Field(
-            pattern=_NAME,
-            max_length=63,
-            description="The inference component: one adapter or model of several.",
-        ),
+        _Name | None, Field(description="The inference component: one adapter or model of several.")
     ] = None
-    target_model: Annotated[
-        str | None,
-        Field(pattern=r"^\S[ -~]*$", max_length=1_024, description="The model of a multi-model endpoint."),
-    ] = None
-    target_variant: Annotated[
-        str | None, Field(pattern=_NAME, max_length=63, description="The production variant; default: any.")
-    ] = None
+    target_model: Annotated[_Target | None, Field(description="The model of a multi-model endpoint.")] = None
+    target_variant: Annotated[_Name | None, Field(description="The production variant; default: any.")] = None
 
     SERVICE: ClassVar[str] = "sagemaker"
     HOST: ClassVar[str] = "runtime.sagemaker"

@@ -26,6 +26,7 @@ from service.endpoints._chat import Chat, Reading, known
 from service.endpoints._faults import Fault, bad_body, retry_after_s
 from service.endpoints._google import Tokens
 from service.endpoints._http import Address, Answer, Headers, count_or_none, logprobs_or_none, name_or_none
+from service.endpoints._names import Like
 from service.endpoints._secrets import SecretError
 from service.endpoints.openai_chat import said_by
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     import httpx
 
 _REGIONS_TOGETHER = ("us", "eu")
+_PART = "[A-Za-z0-9][A-Za-z0-9._@:-]*"
 _DELAY = re.compile(r"(\d{1,6}(?:\.\d{1,9})?)s")
 
 
@@ -55,15 +57,18 @@ class Vertex(Chat):
         str,
         Field(
             max_length=300,
-            pattern=r"^[A-Za-z0-9][A-Za-z0-9._@:-]*(/[A-Za-z0-9][A-Za-z0-9._@:-]*)*$",
             description="A model's name, endpoints/ID of a fine-tuned one, or a resource's whole name.",
         ),
+        Like(rf"{_PART}(/{_PART})*", "a model: write it like gemini-2.5-flash or endpoints/1234"),
     ]
     project: Annotated[
-        str | None, Field(pattern=r"^[a-z0-9][a-z0-9.:-]{3,62}$", description="The project's id or number.")
+        Annotated[str, Like("[a-z0-9][a-z0-9.:-]{3,62}", "a project's id or number")] | None,
+        Field(description="The project's id or number."),
     ] = None
     location: Annotated[
-        str, Field(pattern=r"^[a-z][a-z0-9-]{1,40}$", description="The region, or us, eu, global.")
+        str,
+        Like("[a-z][a-z0-9-]{1,40}", "a location: write it like europe-west4, or us, eu, global"),
+        Field(description="The region, or us, eu, global."),
     ] = "global"
     credentials_file: Annotated[
         str | None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -100,6 +101,19 @@ def test_without_credentials_nothing_is_sent(
     assert server.requests == []
     (fault,) = endpoint.check_secrets()
     assert "AWS_ACCESS_KEY_ID" in str(fault.remedy)
+
+
+def test_without_its_extra_it_says_what_to_install(
+    server: Any, ask: Any, provider: BedrockRuntime, monkeypatch: Any
+) -> None:
+    """The request and doctor; an API key needs no extra."""
+    monkeypatch.setitem(sys.modules, "botocore.exceptions", None)
+    endpoint = bedrock(server)
+    assert ask(endpoint).error.message == "requests to AWS cannot be signed: botocore is not installed"
+    (fault,) = endpoint.check_secrets()
+    assert fault.remedy == "pip install 'goldwatch[aws]'"
+    monkeypatch.setenv("BEDROCK_KEY", "bedrock-api-key-0123456789")
+    assert ask(bedrock(server, api_key_env="BEDROCK_KEY")).output == "billing"
 
 
 @pytest.mark.parametrize(

@@ -14,36 +14,10 @@ from checks.registry import find, kinds
 from checks.types import ErrorKind, Example
 from service.endpoints import Endpoint
 from service.http import client
+from tests.service.endpoints.kinds import GOOD, SIGNED, minimal
 
 KINDS = kinds("service.endpoints")
 KEY = "sk-very-secret-1234567890"
-
-MINIMAL: dict[str, Callable[[str], dict[str, Any]]] = {
-    "http_json": lambda a: {"url": f"{a}/ask", "body": {"q": "{{ input }}"}, "output": "answer.label"},
-    "kserve_v2": lambda a: {"base_url": a, "model": "m", "labels": ["a", "b"]},
-    "bedrock": lambda a: {"base_url": a, "model": "m", "region": "eu-central-1"},
-    "vertex": lambda a: {"base_url": a, "model": "m", "project": "my-project", "location": "europe-west4"},
-    "sagemaker": lambda a: {
-        "base_url": a, "endpoint": "m", "region": "eu-central-1", "body": {"inputs": "{{ input }}"},
-        "output": "[0].generated_text",
-    },
-}  # fmt: skip
-SIGNED = {"sagemaker"}
-"""The kinds that take no key: they sign with credentials that stand in the environment."""
-GOOD: dict[str, Any] = {
-    "openai_chat": {"choices": [{"message": {"content": "billing"}}]},
-    "openai_completions": {"choices": [{"text": "billing"}]},
-    "azure_openai": {"choices": [{"message": {"content": "billing"}}]},
-    "anthropic_messages": {"type": "message", "content": [{"type": "text", "text": "billing"}]},
-    "openai_responses": {
-        "output": [{"type": "message", "content": [{"type": "output_text", "text": "billing"}]}]
-    },
-    "bedrock": {"output": {"message": {"role": "assistant", "content": [{"text": "billing"}]}}},
-    "vertex": {"candidates": [{"content": {"parts": [{"text": "billing"}]}, "finishReason": "STOP"}]},
-    "sagemaker": [{"generated_text": "billing"}],
-    "http_json": {"answer": {"label": "billing"}},
-    "kserve_v2": {"outputs": [{"name": "o", "datatype": "BYTES", "shape": [1], "data": ["billing"]}]},
-}
 
 
 def sent_key(kind: str) -> tuple[str, str]:
@@ -59,9 +33,8 @@ def follows(kind: str) -> bool:
 
 
 def make(kind: str, address: str, **more: Any) -> Endpoint:
-    minimal = MINIMAL.get(kind, lambda a: {"base_url": f"{a}/v1", "model": "m"})(address)
     key = {} if kind in SIGNED else {"api_key_env": "EVERY_KEY"}
-    return find("service.endpoints", kind).model_validate(minimal | key | more)
+    return find("service.endpoints", kind).model_validate(minimal(kind, address) | key | more)
 
 
 @pytest.fixture(autouse=True)

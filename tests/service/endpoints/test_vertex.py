@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -214,6 +215,15 @@ def test_a_file_without_credentials_is_told(content: str, server: Any, ask: Any,
     assert r.error.kind is ErrorKind.AUTH
     assert "bad.json (credentials_file)" in r.error.message
     assert server.requests == []
+
+
+def test_without_its_extra_it_says_what_to_install(server: Any, ask: Any, monkeypatch: Any) -> None:
+    """The request and doctor."""
+    monkeypatch.setitem(sys.modules, "google.auth", None)
+    endpoint = vertex(server)
+    assert ask(endpoint).error.message == "Google gives no token: google-auth is not installed"
+    (fault,) = endpoint.check_secrets()
+    assert fault.remedy == "pip install 'goldwatch[gcp]'"
 
 
 def test_an_api_key_needs_no_project(server: Any, ask: Any, provider: VertexAI, monkeypatch: Any) -> None:
