@@ -86,7 +86,11 @@ def configuration(server: Server) -> str:
         reference = f"reference: {{kind: openai_chat, base_url: {base_url}, model: {parent}{parent_key}}}"
     else:
         reference = "# reference: {kind: openai_chat, base_url: ..., model: ...}"
-    return _TEMPLATE.format(base_url=base_url, model=model, key=key, reference=reference)
+    from checks.registry import kinds
+    from service.endpoints import ROOM
+
+    others = ", ".join(kind for kind in kinds(ROOM) if kind != "openai_chat")
+    return _TEMPLATE.format(base_url=base_url, model=model, key=key, reference=reference, kinds=others)
 
 
 async def _identify(base_url: str) -> dict[str, Served]:
@@ -118,7 +122,7 @@ false_alarms: {{at_most: 1, per: 90d}}     # the one statistical setting, over a
 targets:
   - name: my-model
     severity: warning                    # critical | warning | info
-    endpoint:
+    endpoint:                            # of another kind: {kinds}
       kind: openai_chat
       base_url: {base_url}
       model: {model}{key}
