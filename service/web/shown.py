@@ -207,6 +207,8 @@ def target_context(
         "silences": store.silences(name, active_at=facts.now()),
         "spend": spend(store, facts, view),
         "stale": stale(view, facts.now()),
+        "promises": _promises(view),
+        "per_thousand": _per_thousand(view.last_measured),
         "retires": None
         if view.retires is None
         else {"day": view.retires.day, "words": in_words(view.retires, facts.now())},
@@ -218,6 +220,31 @@ def target_context(
         "finds": facts.finds(name),
         "original": _versus_original(store, view.last_measured),
     }
+
+
+def _promises(view: views.TargetView) -> list[dict[str, Any]]:
+    """What is promised and whether the last run kept it; ``now`` is None where that is old or was not measured."""
+    run = None if dated(view) else view.last_measured
+    seen = {f.scorer: f.current for f in (run.findings if run else ()) if f.check == "promises"}
+    found = []
+    for name, limit in view.facts.promises.items():
+        about, now = {"check": "promises", "scorer": name}, seen.get(name)
+        found.append(
+            {
+                "name": wording.subject(about),
+                "limit": wording.value(about, limit),
+                "now": None if now is None else wording.value(about, now),
+                "kept": now is not None and now <= limit,
+            }
+        )
+    return found
+
+
+def _per_thousand(run: RunRecord | None) -> str | None:
+    """What a thousand requests cost in a run; None where no price is known."""
+    if run is None or run.cost_usd is None or not run.requests.ok:
+        return None
+    return wording.dollars(1000.0 * run.cost_usd / (run.requests.ok * max(run.repeats, 1)))
 
 
 def _versus_original(store: Store, run: RunRecord | None) -> list[dict[str, Any]]:

@@ -91,6 +91,16 @@ def test_a_target_page_says_what_the_watch_can_find(fleet: Any, browse: Any, dae
     assert "What it can find" not in Seen(browse().get("/targets/new").text).words
 
 
+def test_a_target_page_says_whether_promises_are_kept_and_what_requests_cost(fleet: Any, browse: Any) -> None:
+    """Limit and measured value stand side by side; after an outage no old value looks like today's."""
+    words = Seen(browse().get("/targets/quiet").text).words
+    assert "p95 latency 0.30 s ✓ 0.21 s" in words
+    assert "1,000 requests $0.0067" in words
+    words = Seen(browse().get("/targets/unreachable").text).words
+    assert "p95 latency 0.30 s" in words
+    assert "✓" not in words
+
+
 def test_what_is_not_measured_is_never_shown_as_healthy(fleet: Any, browse: Any) -> None:
     """After an outage the last scores stand there as those of an earlier run: no "ok", no floor that holds."""
     page = Seen(browse().get("/targets/unreachable").text)
