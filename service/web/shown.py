@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from checks.types import ALL, Finding, Verdict
 from service import wording
 from service.alerting import Alert, AlertKind
+from service.confused import confusions, moved_words
 from service.facts import Facts
 from service.original import versus_original
 from service.records import BaselineRecord, RunRecord
@@ -238,6 +239,29 @@ def _promises(view: views.TargetView) -> list[dict[str, Any]]:
             }
         )
     return found
+
+
+def confused(store: Store, run: RunRecord) -> list[dict[str, Any]]:
+    """The confusion matrices of a run: the pairs that moved in words, and rows of (now, usual) by expected label."""
+    return [
+        {
+            "scorer": name,
+            "moved": [moved_words(pair) for pair in found.moved[:_MOST_SLICES]],
+            "columns": [column or "no label" for column in found.columns],
+            "rows": [
+                (label, [(int(n), round(float(w), 1), column == label) for n, w, column in cells])
+                for label, cells in zip(
+                    found.labels,
+                    (
+                        zip(n, w, found.columns, strict=True)
+                        for n, w in zip(found.now, found.was, strict=True)
+                    ),
+                    strict=True,
+                )
+            ],
+        }
+        for name, found in confusions(store, run).items()
+    ]
 
 
 def _per_thousand(run: RunRecord | None) -> str | None:
