@@ -182,6 +182,7 @@ def _subject(stated: SubjectPart, scorers: Sequence[Scorer]) -> Subject:
         days=None if stated.days is None else np.array(stated.days, dtype=float),
         reference=stated.reference,
         logprobs=stated.logprobs,
+        promises=stated.promises,
     )
 
 
