@@ -195,6 +195,7 @@ def target_context(
         if view.facts.traffic_window_s is None
         else traffic_view(store, name, view.facts.traffic_window_s),
         "finds": facts.finds(name),
+        "worth": facts.worth(name),
         "original": _versus_original(store, view.last_measured),
     }
 
