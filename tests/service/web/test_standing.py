@@ -127,3 +127,18 @@ def test_an_alert_leads_to_its_section_of_the_runbook(fleet: Any, store: Any, br
     ):
         (alert,) = store.alerts(target)
         assert f'deploy/runbook.md#{section}"' in browse().get(f"/alerts/{alert.id}").text
+
+
+def test_noise_of_a_healthy_run_is_not_called_broken(fleet: Any, store: Any, browse: Any) -> None:
+    """A run without a change tells what it had wrong as what is usual, below what is watched."""
+    page = words(browse().get(f"/runs/{store.last_run('quiet').id}").text)
+    assert " broke" not in page
+    assert page.index("What is watched") < page.index("No change found: within what is usual")
+
+
+def test_without_a_baseline_nothing_is_known_to_have_broken(fleet: Any, store: Any, browse: Any) -> None:
+    """Not "0 broke": there is nothing yet to hold the answers against, and an unmeasured run has none."""
+    for target in ("new", "unreachable"):
+        page = words(browse().get(f"/runs/{store.last_run(target).id}/examples").text)
+        assert "What broke is not known" in page
+        assert "0 broke" not in page
