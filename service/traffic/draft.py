@@ -59,11 +59,12 @@ def weights(texts: Sequence[TrafficText]) -> FloatArray:
     if not texts:
         return np.zeros(0)
     times, at, ranks = np.array([(one.times, one.at, one.rank) for one in texts]).T
-    made: FloatArray = times * np.exp2((at - at.max()) / HALF_LIFE_S)
+    made: FloatArray
     if len(texts) < MOST_TEXTS:
-        return made
-    asked_often = times * np.exp(np.minimum(ranks.max() + np.log(2.0) * at / HALF_LIFE_S, 100.0))
-    made = asked_often / -np.expm1(-asked_often)
+        made = times * np.exp2((at - at.max()) / HALF_LIFE_S)
+    else:
+        often = times * np.exp(np.minimum(ranks.max() + np.log(2.0) * at / HALF_LIFE_S, 100.0))
+        made = often / -np.expm1(-often)
     return made
 
 
