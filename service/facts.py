@@ -24,7 +24,7 @@ class TargetFacts:
     ``reference`` the base model's name; ``floors`` maps a scorer to its ``min``, ``promises`` what is promised to its
     limit. ``trouble`` is why it could not be run as it stands (an edited golden set, say), None where nothing is wrong.
     ``retires_on`` is the configured day on which the model goes. ``traffic_window_s``: production traffic is watched by
-    windows of this length; None: it is not.
+    windows of this length; None: it is not. ``deployments`` says what to listen for, by who tells of it.
     """
 
     name: str
@@ -45,6 +45,7 @@ class TargetFacts:
     usd_per_day: float | None = None
     retires_on: date | None = None
     traffic_window_s: float | None = None
+    deployments: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,10 @@ class Facts(Protocol):
     @property
     def token(self) -> str | None:
         """What a change of state must bear; None if none is configured."""
+
+    @property
+    def webhook_secrets(self) -> Mapping[str, str]:
+        """What senders of webhooks must know, by sender; none is heard without."""
 
     @property
     def external_url(self) -> str | None:

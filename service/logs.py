@@ -161,6 +161,9 @@ def secrets_of(config: Config, environ: Mapping[str, str] | None = None) -> set[
     environ = os.environ if environ is None else environ
     variables = {name for name in (config.store_env, config.web.token_env) if name}
     files = {str(config.web.token_file)} if config.web.token_file is not None else set()
+    for env, file in config.web.webhooks.where().values():
+        variables |= {env} if env else set()
+        files |= {file} if file else set()
     values = {notifier.url for notifier in config.notifiers if getattr(notifier, "url", None)}
     parts: list[Any] = list(config.notifiers)
     for target in config.targets:

@@ -303,7 +303,8 @@ class TrafficWindow:
 class TrafficText:
     """A request that no golden example represents, kept because the configuration asks for it.
 
-    ``key`` identifies the text; ``rank`` decides who stays (the lowest); ``input`` is a text or a conversation.
+    ``key`` identifies the text; ``rank`` decides who stays (the lowest); ``at`` is when it was last asked,
+    ``times`` how often since it is kept; ``input`` is a text or a conversation.
     """
 
     key: str
@@ -311,6 +312,7 @@ class TrafficText:
     at: float
     input: str | tuple[Message, ...]
     output: str | None = None
+    times: int = 1
 
 
 class DeliveryState(StrEnum):

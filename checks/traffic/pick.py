@@ -14,13 +14,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from checks.traffic.coverage import Anchors, weighted_vectors
+from checks.types import FloatArray
 
 _LEAST_GAIN = 1e-3
 
 
 @dataclass(frozen=True, slots=True)
 class Picked:
-    """``position`` in the texts that were given, and the share of them that it newly represents.
+    """``position`` in the texts that were given, and the share of their weight that it newly represents.
 
     It represents those that are as near to it as golden inputs typically are to their nearest.
     """
@@ -29,21 +30,27 @@ class Picked:
     represents_ratio: float
 
 
-def pick(anchors: Anchors, texts: Sequence[str], most: int) -> tuple[Picked, ...]:
-    """At most ``most`` of the texts, the most worth a label first; fewer where fewer represent all of them."""
+def pick(
+    anchors: Anchors, texts: Sequence[str], most: int, weights: FloatArray | None = None
+) -> tuple[Picked, ...]:
+    """At most ``most`` of the texts, the most worth a label first; fewer where fewer represent all of them.
+
+    ``weights``: how many requests each stands for, float [N]; by default one.
+    """
+    held = np.ones(len(texts)) if weights is None else weights
     vectors = weighted_vectors(anchors, texts)
     near = np.maximum(vectors @ vectors.T, 0.0)
     reached = np.maximum(vectors @ anchors.matrix.T, 0.0).max(axis=1, initial=0.0)
     left = np.ones(len(texts), dtype=bool)
     chosen: list[Picked] = []
     while len(chosen) < min(most, len(texts)):
-        gains = np.maximum(near - reached, 0.0).sum(axis=1)
+        gains = np.maximum(near - reached, 0.0) @ held
         best = int(np.argmax(gains))
         if gains[best] < _LEAST_GAIN:
             break
         like = left & (near[best] >= anchors.typical)
         like[best] = left[best]
-        chosen.append(Picked(best, int(like.sum()) / len(texts)))
+        chosen.append(Picked(best, float(held[like].sum() / held.sum())))
         left &= ~like
         reached = np.maximum(reached, near[best])
     return tuple(chosen)

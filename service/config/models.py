@@ -16,12 +16,9 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     PrivateAttr,
-    ValidationInfo,
     model_validator,
 )
 from pydantic_core import PydanticCustomError
@@ -30,27 +27,15 @@ from checks.scorers import Scorer
 from checks.traffic import PART as TRAFFIC_PART
 from checks.traffic import WINDOW_S as TRAFFIC_WINDOW_S
 from service.config.cron import check_cron, check_timezone
+from service.config.deployments import Deployments, Webhooks
 from service.config.durations import Duration
 from service.config.plugged import Plugged
+from service.config.section import HomePath, Section, Variable
+from service.config.section import fault as _fault
 from service.errors import UserError
 
 NAME_PATTERN = r"^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,63}$"
 _LISTEN = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^:\[\]\s/]+):([0-9]{1,5})", re.ASCII)
-
-
-class Section(BaseModel):
-    """The base of every part of the configuration."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=False, hide_input_in_errors=True)
-
-
-def _fault(why: str) -> PydanticCustomError:
-    return PydanticCustomError("config", "{why}", {"why": why})
-
-
-def _at_home(path: Path, info: ValidationInfo) -> Path:
-    home = (info.context or {}).get("base_dir")
-    return home / path.expanduser() if isinstance(home, Path) else path
 
 
 def _name(value: str) -> str:
@@ -72,14 +57,6 @@ def _web_address(value: str) -> str:
     if not re.fullmatch(r"https?://[^\s/?#@]+(/[^\s?#]*)?", value):
         raise _fault(f"{value!r} is not an address: write http:// or https:// and a host, without ? and #")
     return value.rstrip("/")
-
-
-def _variable(value: str) -> str:
-    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", value, re.ASCII):
-        raise _fault(
-            "is not the name of an environment variable: write the variable's name, not the secret itself"
-        )
-    return value
 
 
 def _cron(value: str) -> str:
@@ -118,8 +95,6 @@ def _store(value: str) -> str:
 
 
 Name = Annotated[str, Field(json_schema_extra={"pattern": NAME_PATTERN}), AfterValidator(_name)]
-Variable = Annotated[str, AfterValidator(_variable)]
-HomePath = Annotated[Path, AfterValidator(_at_home)]
 EndpointField = Annotated[Any, Plugged("service.endpoints")]
 ScorerField = Annotated[Scorer, Plugged("checks.scorers")]
 NotifierField = Annotated[Any, Plugged("service.notifiers")]
@@ -152,6 +127,9 @@ class Web(Section):
         Field(description="The address that links in messages begin with."),
     ] = None
     show_texts: Annotated[bool, Field(description="Whether pages and API show inputs and outputs.")] = True
+    webhooks: Annotated[
+        Webhooks, Field(description="The secrets that registries sign or send their webhooks with.")
+    ] = Webhooks()
 
     @property
     def host(self) -> str:
@@ -447,6 +425,9 @@ class Target(Section):
             "false-alarm budget. Not watched where nothing is said."
         ),
     ] = None
+    deployments: Annotated[
+        Deployments, Field(description="Where its deployments are heard of: each is marked and starts a run.")
+    ] = Deployments()
     notify: Annotated[tuple[str, ...] | None, Field(description="Notifiers by name; default: all.")] = None
 
     _share: float = PrivateAttr(default=1.0)

@@ -34,8 +34,14 @@ def faults(data: Any) -> Iterator[Fault]:
     known = [name for n in notifiers if isinstance(name := _mapping(n).get("name"), str)]
     for i, notifier in enumerate(notifiers):
         yield from _variables(_mapping(notifier), ("notifiers", i))
+    hooks = _mapping(_mapping(config.get("web")).get("webhooks"))
     for i, item in enumerate(_list(config.get("targets"))):
         yield from _target(_mapping(item), ("targets", i), known)
+        named = _mapping(_mapping(item).get("deployments"))
+        for sender in ("mlflow", "huggingface"):
+            if named.get(sender) and not any(hooks.get(f"{sender}_secret_{key}") for key in ("env", "file")):
+                why = f"needs web.webhooks.{sender}_secret_env (or _file): no webhook is taken without its secret"
+                yield ("targets", i, "deployments", sender), why
 
 
 def _target(target: Mapping[str, Any], here: Path, notifiers: list[str]) -> Iterator[Fault]:

@@ -34,6 +34,7 @@ from service.config import Config, ConfigError, Target, load
 from service.daemon.facts import facts_of
 from service.daemon.finds import Finds
 from service.daemon.lookout import Lookout
+from service.daemon.rollouts import Rollouts
 from service.daemon.server import WebServer, address
 from service.daemon.traffic import Traffic
 from service.daemon.watch import Crew, Watch
@@ -72,11 +73,15 @@ LOOK_S = 30.0
 FOLLOW_S = 5.0
 """How often followed files of production samples are read."""
 
-_SWEEP, _PRUNE, _LOOK, _FOLLOW = (
+ROLLOUTS_S = 15.0
+"""How often watched Deployments of Kubernetes are looked at."""
+
+_SWEEP, _PRUNE, _LOOK, _FOLLOW, _ROLLOUTS = (
     "goldwatch:sweep",
     "goldwatch:prune",
     "goldwatch:look",
     "goldwatch:follow",
+    "goldwatch:rollouts",
 )  # no target's name holds a colon
 
 _log = structlog.get_logger("goldwatch")
@@ -118,7 +123,7 @@ class Daemon:
             redactor,
             clock,
         )
-        self._token = token_of(config)
+        self._token, self._webhook_secrets = token_of(config), webhook_secrets_of(config)
         self._owner = Shell(store, config).owner
         self._stop, self._sent = asyncio.Event(), asyncio.Event()
         self._reloaded: bool | None = None
@@ -133,6 +138,7 @@ class Daemon:
         self._finds = Finds(store, clock)
         self._worths = Worths(store, clock)
         self._traffic = Traffic(store, clock)
+        self._rollouts = Rollouts(store, clock)
         self._troubles: dict[str, str] = {}
         self._reminded_at: dict[str, float] = {}
 
@@ -162,6 +168,7 @@ class Daemon:
             self._every(_SWEEP, self._sweep, timedelta(seconds=SWEEP_S), first_in_s=0.0)
             self._every(_PRUNE, self._prune, timedelta(days=1), first_in_s=60.0)
             self._every(_FOLLOW, self._follow, timedelta(seconds=FOLLOW_S), first_in_s=1.0)
+            self._every(_ROLLOUTS, self._see_rollouts, timedelta(seconds=ROLLOUTS_S), first_in_s=2.0)
             self._every(_LOOK, partial(self._look, client), timedelta(seconds=LOOK_S), first_in_s=LOOK_S / 2)
             self._put_in_force(self.config, self._token)
             _log.info(
@@ -188,6 +195,11 @@ class Daemon:
     def token(self) -> str | None:
         """What a change of state must bear."""
         return self._token
+
+    @property
+    def webhook_secrets(self) -> dict[str, str]:
+        """What senders of webhooks must know."""
+        return self._webhook_secrets
 
     @property
     def external_url(self) -> str | None:
@@ -329,6 +341,16 @@ class Daemon:
         except Exception as error:  # noqa: BLE001  # the next look tries again
             self._fault("followed files cannot be read", error)
 
+    async def _see_rollouts(self) -> None:
+        """Mark what Kubernetes has rolled out, and have it asked."""
+        if not any(target.deployments.kubernetes for target in self.config.targets):
+            return
+        try:
+            for name in await asyncio.to_thread(self._rollouts.look, self.config):
+                await self.request_run(name, RunKind.MARK)
+        except Exception as error:  # noqa: BLE001  # the next look tries again
+            self._fault("rollouts cannot be marked", error)
+
     async def _look(self, client: httpx.AsyncClient) -> None:
         """See whether the watch does its work, and remind the receivers that forget."""
         try:
@@ -358,9 +380,10 @@ class Daemon:
         async with self._reloading:
             try:
                 config = await asyncio.to_thread(load, self._path)
-                token = token_of(config)
+                token, secrets = token_of(config), webhook_secrets_of(config)
                 _warn_of_what_needs_a_restart(self.config, config)
                 self._put_in_force(config, token)
+                self._webhook_secrets = secrets
             except ConfigError as error:
                 for problem in error.problems:
                     _log.error(
@@ -477,6 +500,16 @@ def token_of(config: Config) -> str | None:
     if web.token_env is None and web.token_file is None:
         return None
     return read_secret(env=web.token_env, file=str(web.token_file) if web.token_file else None)[0]
+
+
+def webhook_secrets_of(config: Config) -> dict[str, str]:
+    """What senders of webhooks must know, by sender.
+
+    Raises:
+        UserError: a variable or file that should hold one does not.
+    """
+    held = config.web.webhooks.where()
+    return {sender: read_secret(env=env, file=file)[0] for sender, (env, file) in held.items()}
 
 
 def _warn_of_what_needs_a_restart(old: Config, new: Config) -> None:

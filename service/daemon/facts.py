@@ -46,6 +46,7 @@ def facts_of(
         usd_per_day=target.limits.usd_per_day,
         retires_on=target.retires_on,
         traffic_window_s=None if target.traffic is None else target.traffic.window_s,
+        deployments=target.deployments.named(),
     )
 
 

@@ -27,6 +27,7 @@ class DemoFacts:
         self.external_url = config.web.external_url
         self.show_texts = config.web.show_texts
         self.slices = config.metrics.slices
+        self.webhook_secrets: dict[str, str] = {}
         self.run: Callable[[], bool] | None = None
 
     def now(self) -> float:

@@ -43,7 +43,17 @@ def look_at_secrets(config: Config, targets: Sequence[Target], environ: Mapping[
 
 
 def _own_secrets(config: Config, environ: Mapping[str, str]) -> Iterator[Diagnosis]:
-    for key, variable in (("store_env", config.store_env), ("web.token_env", config.web.token_env)):
+    hooks = config.web.webhooks.where()
+    variables = {
+        "store_env": config.store_env,
+        "web.token_env": config.web.token_env,
+        **{f"web.webhooks.{sender}_secret_env": env for sender, (env, _) in hooks.items()},
+    }
+    files = {
+        "web.token_file": config.web.token_file,
+        **{f"web.webhooks.{sender}_secret_file": file for sender, (_, file) in hooks.items()},
+    }
+    for key, variable in variables.items():
         if variable is None:
             continue
         if environ.get(variable, "").strip():
@@ -52,17 +62,18 @@ def _own_secrets(config: Config, environ: Mapping[str, str]) -> Iterator[Diagnos
             yield _missing(
                 None, f"the environment variable {variable} ({key}) is not set", f"export {variable}=..."
             )
-    if (file := config.web.token_file) is not None:
+    for key, file in files.items():
+        if file is None:
+            continue
         try:
-            there = bool(file.read_text("utf-8").strip())
+            there = bool(Path(file).read_text("utf-8").strip())
         except (OSError, UnicodeDecodeError):
             there = False
+        what = "token" if key == "web.token_file" else "secret"
         if there:
-            yield _present(None, {"web.token_file": str(file)})
+            yield _present(None, {key: str(file)})
         else:
-            yield _missing(
-                None, f"the file {file} (web.token_file) holds no token", "put the token alone into it"
-            )
+            yield _missing(None, f"the file {file} ({key}) holds no {what}", f"put the {what} alone into it")
 
 
 def _present(subject: str | None, named: Mapping[str, Any]) -> Diagnosis:

@@ -24,15 +24,19 @@ from service.errors import UserError
 FORMATS: Final[Mapping[str, str]] = {
     "csv": "CSV or TSV with a header line; columns by --map",
     "jsonl": "JSON lines, as Hugging Face data sets have them; fields by --map",
+    "parquet": "Parquet, as Hugging Face stores data sets (needs goldwatch[parquet]); fields by --map",
     "promptfoo": "promptfoo: a configuration with tests (YAML, JSON), tests as JSONL, or CSV with __expected",
     "openai-chat": "OpenAI fine-tuning JSONL: the last answer of a conversation is expected",
     "openai-evals": "OpenAI evals JSONL: input and ideal",
     "lm-eval": "samples that lm-evaluation-harness logs (JSONL)",
     "langfuse": "Langfuse data set items (JSON, JSONL)",
     "inspect": "Inspect samples (JSON, JSONL): input, target, id, metadata",
-    "deepeval": "DeepEval goldens (JSON, JSONL): input, expected_output",
+    "deepeval": "DeepEval goldens (JSON, JSONL, CSV): input, expected_output",
 }
 """Each format's name and its one line of help."""
+
+MAPPED: Final = frozenset({"csv", "jsonl", "parquet", "promptfoo", "inspect"})
+"""Formats whose fields ``--map`` may name; the others say themselves where everything is."""
 
 MOST_BYTES = 1 << 30
 ID_CHARS = 200
@@ -73,6 +77,8 @@ def read(path: Path, name: str, columns: Mapping[str, str]) -> Imported:
     """
     if name not in FORMATS:
         raise UserError(f"there is no format {name!r}", f"one of: {', '.join(FORMATS)}")
+    if columns and name not in MAPPED:
+        raise UserError(f"--map is not for {name}: its form says which field is what", "leave --map out")
     try:
         if path.stat().st_size > MOST_BYTES:
             raise UserError(
@@ -83,7 +89,11 @@ def read(path: Path, name: str, columns: Mapping[str, str]) -> Imported:
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path} cannot be read: {error}", "give a readable UTF-8 file") from None
     if not found.rows:
-        raise UserError(f"{path} holds no example in the form of {name}", "choose another --format")
+        why = "; ".join(f"{many} x {what}" for what, many in found.left.most_common(3))
+        raise UserError(
+            f"{path} holds no example in the form of {name}{f': {why}' if why else ''}"[:600],
+            "choose another --format, or name the fields with --map",
+        )
     _name(found)
     return found
 
@@ -145,6 +155,13 @@ def objects(path: Path) -> Iterable[tuple[str, dict[str, Any]]]:
         yield where, item
 
 
+def untold(item: Mapping[str, Any], known: Iterable[str], found: Imported) -> None:
+    """Tell of every field that holds something and that nobody knows."""
+    for key in item.keys() - set(known):
+        if item[key] not in (None, "", [], {}):
+            found.left[f"{key}: no part of a golden example"] += 1
+
+
 def _line(path: Path, number: int, line: str) -> Any:
     try:
         return json.loads(line)
@@ -181,7 +198,8 @@ def conversation(value: Any, found: Imported) -> Any:
         if isinstance(content, list):
             texts = [p.get("text") for p in content if isinstance(p, Mapping) and p.get("type") == "text"]
             if len(texts) != len(content):
-                found.left["parts of messages that are no text (pictures, sound, files)"] += 1
+                found.left["conversations with pictures, sound or files: not to be asked without them"] += 1
+                return None
             content = "\n".join(text for text in texts if isinstance(text, str))
         if not isinstance(content, str):
             found.left["messages without a text (calls of tools)"] += 1

@@ -74,6 +74,15 @@ class Columns:
         if asked is None:
             found.left["rows whose input is empty or neither a text nor messages"] += 1
             return
+        expected = row[used["expected"]] if "expected" in used else None
+        if isinstance(asked, list) and asked[-1]["role"] == "assistant" and expected is None:
+            expected, asked = (
+                asked[-1]["content"],
+                asked[:-1],
+            )  # a chat data set: the last answer is the right one
+            if not asked:
+                found.left["conversations in which nothing is asked"] += 1
+                return
         for name in row:
             if name not in used.values():
                 found.left[
@@ -88,7 +97,7 @@ class Columns:
         found.add(
             row[used["id"]] if "id" in used else None,
             asked,
-            row[used["expected"]] if "expected" in used else None,
+            expected,
             slices={key: value for key, value in slices.items() if value},
             **more,
         )

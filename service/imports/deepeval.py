@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from service.imports import Imported, conversation, objects, slices_of
+from service.imports import Imported, conversation, objects, slices_of, untold
+from service.imports.csv import rows_of
 
 _LEFT = {
     "actual_output": "recorded answers: a golden set holds none",
@@ -14,6 +15,7 @@ _LEFT = {
     "tools_called": "tools_called: goldwatch runs no tools",
     "expected_tools": "expected_tools: goldwatch runs no tools",
     "comments": "comments: no part of a golden example",
+    "source_file": "source_file: where a golden was made from is no part of it",
     "scenario": "scenario: simulated conversations are not replayed",
 }
 
@@ -21,7 +23,8 @@ _LEFT = {
 def read(path: Path, columns: Mapping[str, str]) -> Imported:  # noqa: ARG001  # the form says where everything is
     """One example a golden of one turn; plain additional metadata become slices."""
     found = Imported()
-    for _, item in objects(path):
+    known = {"input", "expected_output", "name", "additional_metadata", *_LEFT}
+    for _, item in rows_of(path) if path.suffix.lower() == ".csv" else objects(path):
         asked = conversation(item.get("input"), found)
         if asked is None:
             found.left["goldens without an input (of several turns)"] += 1
@@ -29,6 +32,7 @@ def read(path: Path, columns: Mapping[str, str]) -> Imported:  # noqa: ARG001  #
         for key, why in _LEFT.items():
             if item.get(key):
                 found.left[why] += 1
+        untold(item, known, found)
         metadata = slices_of(item.get("additional_metadata"), found, "additional_metadata")
         found.add(item.get("name"), asked, item.get("expected_output"), slices=metadata)
     return found

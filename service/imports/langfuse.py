@@ -7,7 +7,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from service.imports import Imported, conversation, objects, slices_of
+from service.imports import Imported, conversation, objects, slices_of, untold
+
+_KNOWN = frozenset({
+    "id", "status", "input", "expectedOutput", "expected_output", "metadata", "datasetId", "datasetName",
+    "createdAt", "updatedAt", "projectId",
+})  # fmt: skip
 
 
 def read(path: Path, columns: Mapping[str, str]) -> Imported:  # noqa: ARG001  # the form says where everything is
@@ -21,6 +26,7 @@ def read(path: Path, columns: Mapping[str, str]) -> Imported:  # noqa: ARG001  #
         if asked is None:
             found.left["items without an input"] += 1
             continue
+        untold(item, _KNOWN, found)
         expected = item.get("expectedOutput", item.get("expected_output"))
         found.add(item.get("id"), asked, expected, slices=slices_of(item.get("metadata"), found))
     return found

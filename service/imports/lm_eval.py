@@ -25,8 +25,10 @@ def read(path: Path, columns: Mapping[str, str]) -> Imported:  # noqa: ARG001  #
         if not asked or not asked[0]:
             found.left["samples without the text that was asked"] += 1
             continue
-        if _ANSWERS & item.keys():
+        if item.keys() - _KNOWN or _ANSWERS & item.keys():
             found.left["recorded answers and metrics: a golden set holds none"] += 1
+        if len(asked) == 1 and item.get("doc"):
+            found.left["doc: the data set's own fields; what was asked of it is kept"] += 1
         found.add(item.get("doc_id"), asked[0], item.get("target"))
     return found
 

@@ -30,7 +30,19 @@ SCORERS: Mapping[str, dict[str, Any]] = {
 """Assertions that mean the same as a scorer whose ``expected`` is the assertion's value."""
 
 _VARIABLE = re.compile(r"\{\{\s*([\w.-]+)\s*\}\}")
-_TYPED = re.compile(r"(not-)?([a-z][a-z-]*)(\([^)]*\))?:\s*(.*)", re.DOTALL)
+_TYPES = (
+    "agent-rubric", "answer-relevance", "bleu", "classifier", "contains", "contains-all", "contains-any",
+    "contains-html", "contains-json", "contains-sql", "contains-xml", "context-faithfulness", "context-recall",
+    "context-relevance", "conversation-relevance", "cost", "equals", "eval", "factuality", "finish-reason", "fn",
+    "g-eval", "gleu", "grade", "guardrails", "icontains", "icontains-all", "icontains-any", "is-html", "is-json",
+    "is-refusal", "is-sql", "is-valid-function-call", "is-valid-openai-function-call", "is-valid-openai-tools-call",
+    "is-xml", "javascript", "latency", "levenshtein", "llm-rubric", "max-score", "meteor", "model-graded-closedqa",
+    "model-graded-factuality", "moderation", "perplexity", "perplexity-score", "pi", "python", "regex", "rouge-n",
+    "ruby", "search-rubric", "select-best", "similar", "starts-with", "tool-call-f1", "webhook", "word-count",
+)  # fmt: skip
+"""What may stand before the colon in ``__expected``, or alone; any other text is one that is equalled."""
+
+_TYPED = re.compile(rf"(not-)?({'|'.join(_TYPES)})(\(\d+(?:\.\d+)?\))?(?::\s*(.*))?|file://(.*)", re.DOTALL)
 _LIKELY = ("input", "question", "prompt", "query", "message", "text")
 
 
@@ -63,13 +75,10 @@ def _tests(path: Path, found: Imported) -> tuple[dict[str, Any], list[tuple[str,
         return {}, [(where, _of_row(row)) for where, row in rows_of(path)]
     if path.suffix.lower() == ".jsonl":
         return {}, list(objects(path))
-    import yaml  # noqa: PLC0415  # YAML reads JSON too
+    from service.imports._yaml import load  # noqa: PLC0415  # YAML reads JSON too
 
-    try:
-        whole = yaml.safe_load(path.read_text("utf-8-sig"))
-    except yaml.YAMLError as error:
-        raise UserError(f"{path}: no YAML: {error}", "correct the file") from None
-    config = whole if isinstance(whole, dict) else {"tests": whole}
+    whole = load(path)
+    config = _resolved(whole if isinstance(whole, dict) else {"tests": whole})
     tests = config.get("tests")
     if not isinstance(tests, list):
         raise UserError(
@@ -87,10 +96,35 @@ def _tests(path: Path, found: Imported) -> tuple[dict[str, Any], list[tuple[str,
     return config, named
 
 
+def _resolved(config: dict[str, Any]) -> dict[str, Any]:
+    """The configuration with each ``{$ref: '#/a/b'}`` replaced by what stands there; what is nowhere stays."""
+
+    def pointed(reference: str) -> Any:
+        held: Any = config
+        for step in reference.removeprefix("#/").split("/"):
+            held = held.get(step) if isinstance(held, dict) else None
+        return held
+
+    def within(held: Any, depth: int = 0) -> Any:
+        if isinstance(held, dict):
+            reference = held.get("$ref")
+            if isinstance(reference, str) and reference.startswith("#/") and depth < 20:
+                found = pointed(reference)
+                return held if found is None else within(found, depth + 1)
+            return {key: within(value, depth) for key, value in held.items()}
+        return [within(value, depth) for value in held] if isinstance(held, list) else held
+
+    return {key: within(value) if key in ("tests", "defaultTest") else value for key, value in config.items()}
+
+
 def _of_row(row: Mapping[str, str]) -> dict[str, Any]:
     """A CSV row as a test: ``__`` columns say how it is judged, the others are its variables."""
     asserts = [_typed(row[key]) for key in row if re.fullmatch(r"__expected\d*", key) and row[key].strip()]
-    metadata = {key.removeprefix("__metadata:"): row[key] for key in row if key.startswith("__metadata:")}
+    metadata = {
+        key.removeprefix("__metadata:"): row[key].split(",") if key.endswith("[]") else row[key]
+        for key in row
+        if key.startswith("__metadata:")
+    }
     made: dict[str, Any] = {
         "vars": {key: row[key] for key in row if not key.startswith("__")},
         "assert": asserts,
@@ -104,9 +138,11 @@ def _typed(text: str) -> dict[str, Any]:
     match = _TYPED.fullmatch(text.strip())
     if match is None:
         return {"type": "equals", "value": text}
-    negated, kind, _, value = match.groups()
+    negated, kind, _, value, file = match.groups()
+    if file is not None:
+        return {"type": "file://"}
     kind = f"{negated or ''}{kind}"
-    many = kind.endswith(("-any", "-all"))
+    many = kind.endswith(("-any", "-all")) and value is not None
     return {"type": kind, "value": [part.strip() for part in value.split(",")] if many else value}
 
 
@@ -162,12 +198,17 @@ def _one(
         if test.get(key):
             found.left[f"{key}: not carried over"] += 1
     kind, expected = _assertion(test.get("assert") or [], found)
-    asked = _asked(path, where, values, prompt, columns)
+    asked = _asked(path, where, values, prompt, columns, found)
     return None, asked, slices_of(test.get("metadata"), found), kind, expected
 
 
 def _asked(
-    path: Path, where: str, values: Mapping[str, Any], prompt: str | None, columns: Mapping[str, str]
+    path: Path,
+    where: str,
+    values: Mapping[str, Any],
+    prompt: str | None,
+    columns: Mapping[str, str],
+    found: Imported,
 ) -> str:
     if prompt is not None:
         absent = [name for name in _VARIABLE.findall(prompt) if name not in values]
@@ -175,7 +216,9 @@ def _asked(
             raise UserError(
                 f"{path}, {where}: the prompt needs the variable {absent[0]!r}", "add it to the test"
             )
-        return _VARIABLE.sub(lambda match: str(values[match[1]]), prompt)
+        for name in values.keys() - set(_VARIABLE.findall(prompt)):
+            found.left[f"variable {name}: not in the prompt, so not asked"] += 1
+        return _VARIABLE.sub(lambda match: _text(values[match[1]]), prompt)
     names = [columns["input"]] if "input" in columns else [n for n in _LIKELY if n in values] or list(values)
     if len(values) > 1 and "input" not in columns and names[0] not in _LIKELY:
         raise UserError(
@@ -186,7 +229,20 @@ def _asked(
         raise UserError(
             f"{path}, {where}: there is nothing to ask", "--map input=VAR names the variable that is asked"
         )
-    return str(values[names[0]])
+    for name in values.keys() - {names[0]}:
+        found.left[f"variable {name}: not asked, since there is no prompt in this file"] += 1
+    return _text(values[names[0]])
+
+
+def _text(value: Any) -> str:
+    """A variable as JavaScript writes it into a prompt.
+
+    >>> _text(True), _text(None), _text(7)
+    ('true', '', '7')
+    """
+    if value is None:
+        return ""
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _assertion(asserts: Any, found: Imported) -> tuple[str | None, Any]:
@@ -195,9 +251,12 @@ def _assertion(asserts: Any, found: Imported) -> tuple[str | None, Any]:
     for one in asserts if isinstance(asserts, list) else []:
         kind = one.get("type") if isinstance(one, dict) else None
         value = one.get("value") if isinstance(one, dict) else None
-        own = isinstance(value, str | int | float) or (isinstance(value, list) and value)
+        own = (isinstance(value, str | int | float) and not isinstance(value, bool)) or (
+            isinstance(value, list) and value
+        )
         if kind in SCORERS and own and chosen[0] is None and not (isinstance(value, str) and "{{" in value):
             chosen = (str(kind), json.loads(json.dumps(value)))
         else:
-            found.left[f"assertion {kind or 'without a type'}: write a scorer for it"] += 1
+            second = " besides the first" if kind in SCORERS and chosen[0] is not None else ""
+            found.left[f"assertion {kind or 'without a type'}{second}: write a scorer for it"] += 1
     return chosen

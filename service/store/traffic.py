@@ -6,11 +6,11 @@ whatever kills the process.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from sqlalchemy import Row, delete, select, text
+from sqlalchemy import Connection, Row, delete, select, text
 
 from checks.traffic.window import Window
 from checks.types import Message
@@ -21,6 +21,8 @@ from service.store.tables import TRAFFIC, TRAFFIC_TEXT, TRAFFIC_WINDOW, clean
 
 MOST_TEXTS = 1000
 """Texts that are kept of a target."""
+
+_KEYS_AT_ONCE = 500
 
 _LOCK = 0x676F6C66  # one process at a time adds samples
 
@@ -94,7 +96,7 @@ class Traffic(Database):
             mine = TRAFFIC_TEXT.c.target == target
             if change.forget_texts:
                 connection.execute(delete(TRAFFIC_TEXT).where(mine))
-            for kept in change.texts:
+            for kept in _added(self._known_texts(connection, target, change.texts), change.texts):
                 body = pack_json(_text_object(kept))
                 added = self._insert(TRAFFIC_TEXT).values(
                     target=target, key=kept.key, rank=kept.rank, at=kept.at, body=body
@@ -111,10 +113,33 @@ class Traffic(Database):
                 connection.execute(delete(TRAFFIC_TEXT).where(mine, TRAFFIC_TEXT.c.key.not_in(stay)))
         return change.record
 
+    @staticmethod
+    def _known_texts(
+        connection: Connection, target: str, texts: Sequence[TrafficText]
+    ) -> dict[str, TrafficText]:
+        found: dict[str, TrafficText] = {}
+        keys = [one.key for one in texts]
+        for start in range(0, len(keys), _KEYS_AT_ONCE):
+            some = TRAFFIC_TEXT.c.key.in_(keys[start : start + _KEYS_AT_ONCE])
+            rows = connection.execute(select(TRAFFIC_TEXT).where(TRAFFIC_TEXT.c.target == target, some))
+            found |= {row.key: _text(row) for row in rows}
+        return found
+
     def prune_traffic(self, now: float, keep_s: float) -> int:
         """Delete the kept texts that are older than ``keep_s``; returns how many there were."""
         with self._write() as connection:
             return connection.execute(delete(TRAFFIC_TEXT).where(TRAFFIC_TEXT.c.at < now - keep_s)).rowcount
+
+
+def _added(known: Mapping[str, TrafficText], texts: Sequence[TrafficText]) -> Iterator[TrafficText]:
+    """The texts as they are kept from now on: the lowest lot, the newest time, and every time that they were asked."""
+    for one in texts:
+        before = known.get(one.key)
+        if before is None:
+            yield one
+        else:
+            rank, newest = min(before.rank, one.rank), one if one.at >= before.at else before
+            yield replace(newest, rank=rank, times=before.times + one.times)
 
 
 def _values(record: TrafficRecord) -> dict[str, Any]:
@@ -165,11 +190,11 @@ def _window(held: dict[str, Any]) -> Window:
 def _text_object(kept: TrafficText) -> dict[str, Any]:
     given = kept.input
     plain = given if isinstance(given, str) else [[message.role, message.content] for message in given]
-    return {"input": plain, "output": kept.output}
+    return {"input": plain, "output": kept.output, "times": kept.times}
 
 
 def _text(row: Row[Any]) -> TrafficText:
     body = unpack_json(row.body)
     given = body["input"]
     read = given if isinstance(given, str) else tuple(Message(role, content) for role, content in given)
-    return TrafficText(row.key, row.rank, row.at, read, body["output"])
+    return TrafficText(row.key, row.rank, row.at, read, body["output"], body.get("times", 1))

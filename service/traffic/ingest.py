@@ -262,8 +262,9 @@ def _added(
 def _texts(seen: Iterable[tuple[float, Seen, Sample]], anchors: Anchors | None) -> tuple[TrafficText, ...]:
     """The requests that no golden example represents, or with many words that the golden set never uses.
 
-    Who stays is drawn by exponential forward decay (Cormode et al. 2009): a text's lot is ``log(-log u)`` of a
-    uniform number that its own hash gives, less its age's weight, so that the same text has the same lot everywhere.
+    Who stays is drawn by exponential forward decay (Cormode et al. 2009): each time that a text is asked it draws
+    ``log(-log u)``, less its age's weight, and its lowest lot counts. So what is asked often is likely to stay. The
+    uniform number is of a hash, so that the same request has the same lot everywhere.
     """
     made: dict[str, TrafficText] = {}
     for at, one, sample in seen:
@@ -271,9 +272,13 @@ def _texts(seen: Iterable[tuple[float, Seen, Sample]], anchors: Anchors | None) 
         if not (one.novel or strange):
             continue
         key = hashlib.sha256(folded_text(asked(sample.input)).encode("utf-8", "surrogatepass")).hexdigest()
-        lot = (int(key[:13], 16) + 0.5) / 16.0**13
+        before = made.get(key[:32])
+        times = 1 if before is None else before.times + 1
+        drawn = hashlib.sha256(f"{key} {at!r} {times}".encode()).hexdigest()
+        lot = (int(drawn[:13], 16) + 0.5) / 16.0**13
         rank = math.log(-math.log(lot)) - math.log(2.0) * at / HALF_LIFE_S
-        made[key[:32]] = TrafficText(key[:32], rank, at, sample.input, sample.output)
+        lowest = rank if before is None else min(before.rank, rank)
+        made[key[:32]] = TrafficText(key[:32], lowest, at, sample.input, sample.output, times)
     return tuple(made.values())
 
 

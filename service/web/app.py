@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 from service import __version__
 from service.facts import Facts
 from service.metrics import registry
-from service.web import api, api_changes, api_traffic, buttons, exposition, pages
+from service.web import api, api_changes, api_traffic, api_webhooks, buttons, exposition, pages
 from service.web.door import Door
 from service.web.guard import BoundedBody, Revalidated, SecurityHeaders
 from service.web.render import Renderer
@@ -51,6 +51,7 @@ def create_app(
     app.include_router(api.router(store, facts))
     app.include_router(api_changes.router(store, facts, door))
     app.include_router(api_traffic.router(store, facts, door, take))
+    app.include_router(api_webhooks.router(store, facts, door))
     app.include_router(pages.router(store, facts, render))
     app.include_router(buttons.router(store, facts, door, render))
 

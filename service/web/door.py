@@ -152,6 +152,19 @@ class Door:
             raise _unauthorized()
         self._check(request, given, token)
 
+    def require_sender(self, request: Request, fault: str | None) -> None:
+        """Let a webhook pass that ``fault`` found nothing wrong with.
+
+        Raises:
+            HTTPException: 401 with the fault, 403 where nothing may be changed, 429 after too many wrong ones.
+        """
+        if self._read_only:
+            raise HTTPException(403, _READ_ONLY)
+        client, now = self._not_too_many(request)
+        if fault is not None:
+            self._failures.note(client, now)
+            raise HTTPException(401, fault)
+
     def require_form(self, request: Request, fields: Mapping[str, str]) -> None:
         """Let a form of a page pass: of a login with its CSRF token, or what :meth:`require` lets pass.
 
@@ -203,14 +216,19 @@ class Door:
         answer.delete_cookie(COOKIE, path="/", httponly=True, samesite="strict")
 
     def _check(self, request: Request, given: str, token: str) -> None:
+        client, now = self._not_too_many(request)
+        if not hmac.compare_digest(given.encode(), token.encode()):
+            self._failures.note(client, now)
+            raise _unauthorized()
+
+    def _not_too_many(self, request: Request) -> tuple[str, float]:
+        """Who asks, and now; 429 for those who were wrong too often."""
         client, now = _client(request) or "", self._facts.now()
         if (wait_s := self._failures.wait_s(client, now)) is not None:
             raise HTTPException(
                 429, "too many wrong tokens: wait a minute", {"Retry-After": str(math.ceil(wait_s))}
             )
-        if not hmac.compare_digest(given.encode(), token.encode()):
-            self._failures.note(client, now)
-            raise _unauthorized()
+        return client, now
 
     def _fault_without_token(self, request: Request) -> str | None:
         return fault_without_token(_client(request), request.url.scheme, request.headers)

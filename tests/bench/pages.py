@@ -27,7 +27,7 @@ class _Daemon:
     """One target, no token."""
 
     token = external_url = None
-    show_texts, slices = True, 20
+    show_texts, slices, webhook_secrets = True, 20, {}
 
     def now(self) -> float:
         return NOW + 60

@@ -1,8 +1,8 @@
 """Is a world that moves found, within the budget, at a flat cost per sample?
 
 The requests are the demo's tickets that its golden set does not hold, in wordings that vary, over 30 days with a day
-and a week cycle: more than 100,000 samples. After two weeks the domain moves: a new language, new terms, or other
-kinds of request.
+and a week cycle: more than 100,000 samples. After two weeks the domain moves: a new language, new terms, new labels
+(requests of a new kind, which the model answers with a label that the golden set does not have), or more of one kind.
 
     python -m tests.bench traffic [--days=30] [--healthy=24]
 """
@@ -46,6 +46,12 @@ TERMS = (
     "Drone courier {n} hovered over my balcony and flew off again.",
     "Crypto wallet top-up of {n} USDC never confirmed on-chain.",
 )
+WARRANTY = (
+    "Is the cracked hinge of serial {n} still covered by your guarantee?",
+    "My headphones crackle after {n} hours of use, do I get replacements?",
+    "Send someone to repair the oven, article {n}.",
+)
+NEW = {"french": FRENCH, "terms": TERMS, "labels": WARRANTY}
 DAY_S, HOUR_S = 86_400.0, 3600.0
 START = 1_790_000_000.0 // DAY_S * DAY_S
 DAILY = 4200
@@ -67,7 +73,7 @@ def rate(at: float) -> float:
 def stream(
     days: int, *, moves: str | None = None, at_day: float = 14.0, share: float = 0.15, seed: int = 1
 ) -> Iterator[Sample]:
-    """Samples over some days; from ``at_day`` on that share of them is ``french``, ``terms`` or ``kinds``."""
+    """Samples over some days; from ``at_day`` on that share of them is of :data:`NEW`, or ``kinds``: billing."""
     rng = np.random.default_rng(seed)
     base = tickets()
     billing = [i for i, (_, label) in enumerate(base) if label == "billing"]
@@ -80,10 +86,9 @@ def stream(
                 OPENINGS[int(rng.integers(len(OPENINGS)))] + text + ENDINGS[int(rng.integers(len(ENDINGS)))]
             )
             if moves and at >= START + at_day * DAY_S and rng.random() < share:
-                if moves == "french":
-                    text = FRENCH[int(rng.integers(len(FRENCH)))]
-                elif moves == "terms":
-                    text = TERMS[int(rng.integers(len(TERMS)))]
+                if moves in NEW:
+                    text = NEW[moves][int(rng.integers(len(NEW[moves])))]
+                    label = "warranty" if moves == "labels" else label
                 else:
                     text, label = base[billing[int(rng.integers(len(billing)))]]
             yield Sample(text.replace("{n}", str(number)), label, float(at))
@@ -134,9 +139,9 @@ def one(days: int, moves: str | None) -> dict[str, Any]:
         sizes: list[int] = []
         for batch in batches(stream(days, moves=moves)):
             now = batch[-1].at or 0.0
-            began = time.perf_counter()
+            began = time.process_time()
             done = ingest.take(config, target, batch, now=now)
-            took.append((time.perf_counter() - began) / len(batch))
+            took.append((time.process_time() - began) / len(batch))
             if done.windows:
                 sizes.append(resident_bytes())
                 record = store.traffic("router")
@@ -224,7 +229,7 @@ def measure(options: Sequence[str] = ()) -> Iterator[tuple[str, str, str, bool]]
     """Rows of the bench."""
     asked = dict(option.removeprefix("--").split("=", 1) for option in options)
     days, streams_each = int(asked.get("days", 30)), int(asked.get("healthy", 4))
-    for moves in (None, "french", "terms", "kinds"):
+    for moves in (None, "french", "terms", "labels", "kinds"):
         got = one(days, moves)
         what = f"traffic, {got['samples']:,} samples, {moves or 'healthy'}"
         if moves is None:
@@ -234,21 +239,25 @@ def measure(options: Sequence[str] = ()) -> Iterator[tuple[str, str, str, bool]]
             found = "not found" if late is None else f"{24 * late:.0f} h: {got['said']}"
             yield f"{what}: found after", found, "1 to 24 h", late is not None and 0.0 <= late <= 1.0
         before, after = got["debts"]
-        rises = moves == "french"
+        rises = moves in ("french", "labels")
         yield (
             f"{what}: coverage debt",
             f"{before:.1%} → {after:.1%}",
             "rises" if rises else "stays",
             (after > before + 0.05) == rises,
         )
-        if moves in ("french", "terms"):
-            shape = {text[:12] for text in (FRENCH if moves == "french" else TERMS)}
-            new = sum(any(text.startswith(begin) for begin in shape) for text in got["draft"])
+        if moves in NEW:
+            shapes = {text[:12] for text in NEW[moves]}
+            places = {
+                begin: next((i for i, text in enumerate(got["draft"], 1) if text.startswith(begin)), None)
+                for begin in shapes
+            }
+            there = sorted(place for place in places.values() if place is not None)
             yield (
-                f"{what}: what is new among the first of the draft",
-                f"{new} of {len(got['draft'])}",
-                f"{len(shape)}",
-                new >= len(shape),
+                f"{what}: new requests in a draft of {len(got['draft'])}",
+                f"{len(there)} of {len(shapes)}, the last as number {max(there, default=0)}",
+                "all",
+                len(there) == len(shapes),
             )
         yield (
             f"{what}: per sample",

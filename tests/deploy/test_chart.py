@@ -34,6 +34,11 @@ COMBINATIONS = {
         "extraVolumeMounts[0].name=more", "extraVolumeMounts[0].mountPath=/more", "web.port=9999",
         "networkPolicy.egress[0].ports[0].port=6443", "networkPolicy.egressPorts=null",
     ),
+    "rollouts": (
+        SERVICE, "config.targets[0].deployments.kubernetes=models/ticket-router", "networkPolicy.egressPorts=null",
+        "config.web.webhooks.mlflow_secret_file=/secrets/mlflow/secret", "secrets.files.mlflow=mlflow",
+        "config.targets[0].deployments.mlflow=router@champion",
+    ),
     "sidecar": (SIDECAR,),
     "sidecar, there already": (SIDECAR, "sidecar.persistence.existingClaim=mine", "sidecar.fsGroup=null"),
     "sidecars": (SIDECAR, "sidecar.replicas=3", "store.secret.name=pg", "secrets.files.k=key"),
@@ -146,6 +151,30 @@ def test_it_has_no_rights(render: Render, name: str) -> None:
             assert container["resources"]["limits"]["memory"]
             mounted = {one["name"] for one in container["volumeMounts"]}
             assert mounted == {one["name"] for one in pod["volumes"]}
+
+
+def test_only_the_named_deployment_can_be_read(render: Render) -> None:
+    """Where rollouts are watched: one Role of one verb on one name, for serve's account alone; else no token at all."""
+    documents = render(*COMBINATIONS["rollouts"])
+    role, binding = (of_kind(documents, kind, "-ticket-router") for kind in ("Role", "RoleBinding"))
+    assert role["rules"] == [
+        {
+            "apiGroups": ["apps"],
+            "resources": ["deployments"],
+            "resourceNames": ["ticket-router"],
+            "verbs": ["get"],
+        }
+    ]
+    assert role["metadata"]["namespace"] == binding["metadata"]["namespace"] == "models"
+    assert binding["subjects"] == [{"kind": "ServiceAccount", "name": "gw-goldwatch", "namespace": "ml"}]
+    assert binding["roleRef"]["name"] == role["metadata"]["name"]
+    mounted = [pod["automountServiceAccountToken"] for pod in pods(documents)]
+    assert mounted == [True, False]  # serve, worker
+    egress = of_kind(documents, "NetworkPolicy")["spec"]["egress"]
+    assert any(port["port"] == 6443 for rule in egress for port in rule["ports"])
+    plain = render(SERVICE)
+    assert not [one for one in plain if one["kind"] == "Role"]
+    assert not any(pod["automountServiceAccountToken"] for pod in pods(plain))
 
 
 def test_the_service_shares_its_work(render: Render) -> None:

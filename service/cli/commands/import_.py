@@ -16,7 +16,7 @@ def command(
             "--format",
             "-f",
             metavar="F",
-            help="csv, jsonl, promptfoo, openai-chat, openai-evals, lm-eval, langfuse, inspect or deepeval.",
+            help="csv, jsonl, parquet, promptfoo, openai-chat, openai-evals, lm-eval, langfuse, inspect or deepeval.",
         ),
     ],
     output: Annotated[

@@ -13,7 +13,7 @@ from service.daemon.traffic import Traffic
 from service.errors import UserError
 from service.golden.lock import freeze
 from service.store import Store
-from service.traffic.draft import draft
+from service.traffic.draft import draft, weights
 from service.traffic.ingest import Ingest, folded
 from service.traffic.sample import Sample
 from service.traffic.view import view
@@ -108,6 +108,25 @@ def test_kept_texts_are_bounded_and_go_with_their_age(store, configure):
     assert sum(one.input.startswith("ww") for one in kept) > 800
     assert store.prune_traffic(START + 61 * 86_400, 30 * 86_400) == sum(one.at == START for one in kept)
     assert all(one.at > START for one in store.traffic_texts("router"))
+
+
+def test_what_is_asked_often_is_kept_with_its_share(store, configure):
+    """One new request in the same words a hundred times is kept among two thousand odd ones, with its share."""
+    config = configure("{keep_texts: true}")
+    target, ingest = config.target("router"), Ingest(store)
+    for begin in range(0, 2000, 20):
+        odd = [
+            Sample(f"zzqx {n:05} ßøł {n * n} {chr(0x4E00 + n)}", None, START + n)
+            for n in range(begin, begin + 20)
+        ]
+        ingest.take(config, target, [*odd, Sample(FRENCH[0], None, START + begin)], now=START + 1e8)
+    kept = store.traffic_texts("router")
+    assert len(kept) == 1000
+    (often,) = (one for one in kept if one.input == FRENCH[0])
+    assert often.times > 50
+    made = dict(zip([one.input for one in kept], weights(kept), strict=True))
+    assert made[FRENCH[0]] == max(made.values())
+    assert made[FRENCH[0]] / sum(made.values()) == pytest.approx(100 / 2100, rel=0.3)
 
 
 def test_goldwatchs_own_requests_and_wrong_clocks_do_not_count(store, configure):

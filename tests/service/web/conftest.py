@@ -138,6 +138,7 @@ class Daemon:
 
     known: Sequence[TargetFacts] = ()
     token: str | None = None
+    webhook_secrets: Mapping[str, str] = field(default_factory=dict)
     external_url: str | None = None
     show_texts: bool = True
     slices: int = 20

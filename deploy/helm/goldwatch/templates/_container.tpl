@@ -99,7 +99,8 @@ metadata:
     {{- end }}
 spec:
   serviceAccountName: {{ include "goldwatch.serviceAccount" $root | quote }}
-  automountServiceAccountToken: false
+  {{- $rollouts := (include "goldwatch.rollouts" $root | fromJson).all }}
+  automountServiceAccountToken: {{ and (eq .role "serve") (not (empty $rollouts)) }}
   enableServiceLinks: false
   terminationGracePeriodSeconds: 30
   securityContext:

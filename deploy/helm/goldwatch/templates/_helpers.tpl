@@ -47,6 +47,17 @@ true
 {{- end -}}
 {{- end -}}
 
+{{/* The Deployments whose rollouts are marked, each NAMESPACE/NAME, as {"all": [...]}: where there are any, serve may get them. */}}
+{{- define "goldwatch.rollouts" -}}
+{{- $found := list -}}
+{{- range .Values.config.targets -}}
+{{- with (default dict .deployments).kubernetes -}}
+{{- $found = append $found (ternary . (printf "%s/%s" $.Release.Namespace .) (contains "/" .)) -}}
+{{- end -}}
+{{- end -}}
+{{- dict "all" (uniq $found) | toJson -}}
+{{- end -}}
+
 {{/* What no schema says in plain words. */}}
 {{- define "goldwatch.checked" -}}
 {{- if not .Values.config.targets -}}
