@@ -227,7 +227,7 @@ class Measurement:
     characters and ``refusal`` (1: refused), means over repeats, and how like the base model's answers they are
     (``adapter_applied.py``), how likely their first token was (``identity.py``); a run that did not keep it lacks the
     name. ``labels`` maps a scorer to the label that each answer named, by position; ``malformed`` to the positions of
-    format failures.
+    format failures. ``judged`` is what was seen of the judges (``judge_drift.py``), arrays of lengths of their own.
     """
 
     run: int
@@ -243,6 +243,7 @@ class Measurement:
     observed: Mapping[str, FloatArray] = field(default_factory=dict)
     labels: Mapping[str, Mapping[int, str]] = field(default_factory=dict)
     malformed: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    judged: Mapping[str, FloatArray] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,7 +263,7 @@ class Subject:
     less is reported and not paged; None: any change pages. ``gaps`` are the comparisons of new with known wording;
     ``days`` float [examples], since 1970, of which the knowledge is that is asked for, NaN where not dated.
     ``reference``: a base model is known, whose answers the runs are held against.
-    ``logprobs``: the endpoint is asked for log-probabilities.
+    ``logprobs``: the endpoint is asked for log-probabilities. ``judges``: the scorers that ask a model of their own.
     """
 
     examples: int
@@ -277,3 +278,4 @@ class Subject:
     days: FloatArray | None = None
     reference: bool = False
     logprobs: bool = False
+    judges: tuple[str, ...] = ()

@@ -65,6 +65,7 @@ def subject(
         days=days_of(examples),
         reference=reference,
         logprobs=logprobs,
+        judges=tuple(s.scorer_name for s in scorers if getattr(s, "asks", False)),
     )
 
 

@@ -315,7 +315,7 @@ def _of_last_run(facts: TargetFacts, run: RunRecord | None) -> Iterator[Row]:
     if run is None:
         return
     if run.measured is not None:
-        yield "goldwatch_measured", (), float(run.measured)
+        yield "goldwatch_measured", (), float(run.measured and run.verdict is not Verdict.INCONCLUSIVE)
     if run.finished_at is not None:
         yield "goldwatch_last_run_timestamp_seconds", (), run.finished_at
         yield "goldwatch_run_duration_seconds", (), max(run.finished_at - run.started_at, 0.0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -24,6 +24,7 @@ class Scored:
     ``answered`` is bool [examples]: every repeat was answered; ``latency_s`` float [examples], the mean over
     repeats, NaN where unanswered or unknown. ``observed`` [examples] by name, means over the answered repeats, NaN
     where there is none: ``length`` in characters, ``refusal`` (1: refused), and ``first_logprob`` where any is known.
+    ``judged``: what was seen of the judges.
     """
 
     vectors: tuple[ScoreVector, ...]
@@ -31,6 +32,7 @@ class Scored:
     answered: BoolArray
     latency_s: FloatArray
     observed: Mapping[str, FloatArray]
+    judged: Mapping[str, FloatArray] = field(default_factory=dict)
 
     @property
     def labels(self) -> dict[str, Mapping[int, str]]:

@@ -43,5 +43,8 @@ def segment_key(target: Target, golden_digest: str, baseline_id: int | None) -> 
 
 def measured_by(scorer: Scorer) -> dict[str, Any]:
     """What of a scorer decides its scores; options at their defaults are left out, so that new ones change nothing."""
+    asking = getattr(scorer, "measured_by", None)
+    if asking is not None:
+        return {**asking(), "kind": scorer.kind, "name": scorer.scorer_name}
     options = scorer.model_dump(mode="json", by_alias=True, exclude={"min", "name"}, exclude_defaults=True)
     return {**options, "kind": scorer.kind, "name": scorer.scorer_name}

@@ -26,12 +26,12 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from checks.plugged import Plugged
 from checks.scorers import Scorer
 from checks.traffic import PART as TRAFFIC_PART
 from checks.traffic import WINDOW_S as TRAFFIC_WINDOW_S
 from service.config.cron import check_cron, check_timezone
 from service.config.durations import Duration
-from service.config.plugged import Plugged
 from service.errors import UserError
 
 NAME_PATTERN = r"^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,63}$"
