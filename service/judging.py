@@ -71,6 +71,19 @@ async def ask_judges(
         since: kept replies that are older are not used, seconds since 1970.
     """
     responses = await asyncio.to_thread(shell.store.responses, run_id)
+    return await put_to_judges(shell, target, golden, responses, anchors, since=since)
+
+
+async def put_to_judges(
+    shell: Shell,
+    target: Target,
+    golden: Golden,
+    responses: Sequence[Response],
+    anchors: Mapping[str, Anchors],
+    *,
+    since: float,
+) -> Judged:
+    """The same for any responses to the golden set; see :func:`ask_judges`."""
     known: dict[str, AskingScorer] = {}
     seen: dict[str, FloatArray] = {}
     for scorer in asking(target.scorers):

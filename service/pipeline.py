@@ -165,6 +165,10 @@ async def _replayed(
     scheduled_at: float | None,
     progress: Progress | None,
 ) -> Finished | None:
+    if any(getattr(scorer, "asks", False) for scorer in target.scorers):
+        from service.rescoring import rescore_if_judges_changed  # noqa: PLC0415  # only where one asks
+
+        await rescore_if_judges_changed(shell, target, golden)
     run_id = await asyncio.to_thread(_claim, shell, target, golden, kind, scheduled_at)
     if run_id is None:
         return None

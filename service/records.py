@@ -250,6 +250,7 @@ class ImportedRun:
 
     The arrays run over the golden set's examples in its order. ``responses`` may be empty: without
     them nobody can be shown what the model used to say.
+    ``observed`` and ``judged`` are as in a measurement, empty where unknown.
     """
 
     started_at: float
@@ -260,6 +261,8 @@ class ImportedRun:
     finished_at: float | None = None
     served: Served | None = None
     responses: tuple[Response, ...] = ()
+    observed: Mapping[str, FloatArray] = field(default_factory=dict)
+    judged: Mapping[str, FloatArray] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

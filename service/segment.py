@@ -37,8 +37,28 @@ def segment_key(target: Target, golden_digest: str, baseline_id: int | None) -> 
         "question": [target.endpoint.kind, target.endpoint.question()],
         "baseline": baseline_id,
     }
+    return _digest(content)
+
+
+def _digest(content: Any) -> str:
     canonical = json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"), default=list)
     return hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()[:_LENGTH]
+
+
+def without_judges(target: Target, golden_digest: str) -> str:
+    """What of a segment depends neither on the scorers' own models nor on the baseline: 32 hexadecimal digits.
+
+    Those scorers are in it by kind and name alone: where the rest is the same, only they changed.
+    """
+    own = [s for s in target.scorers if not getattr(s, "asks", False)]
+    asking = sorted((s.kind, s.scorer_name) for s in target.scorers if getattr(s, "asks", False))
+    content = {
+        "golden": golden_digest,
+        "scorers": sorted((measured_by(scorer) for scorer in own), key=lambda s: str(s["name"])),
+        "asking": asking,
+        "question": [target.endpoint.kind, target.endpoint.question()],
+    }
+    return _digest(content)
 
 
 def measured_by(scorer: Scorer) -> dict[str, Any]:

@@ -119,7 +119,7 @@ class Judging(Responses, Outbox):
                 )
             )
             connection.execute(delete(LEASE).where(LEASE.c.run_id == run_id))
-            seen = {**(observed or {}), **{_JUDGED + name: row for name, row in (judged or {}).items()}}
+            seen = joined(observed or {}, judged or {})
             put_judgement(
                 connection, run_id, verdict, summaries, findings, vectors, answered, latency_s, seen
             )
@@ -291,6 +291,11 @@ class Judging(Responses, Outbox):
                 },
             )
         )
+
+
+def joined(observed: Mapping[str, FloatArray], judged: Mapping[str, FloatArray]) -> dict[str, FloatArray]:
+    """What was seen of the outputs and of the judges, as it is kept."""
+    return {**observed, **{_JUDGED + name: row for name, row in judged.items()}}
 
 
 def _observed(blob: bytes | None) -> dict[str, FloatArray]:

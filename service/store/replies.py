@@ -8,7 +8,7 @@ from sqlalchemy import delete, select
 
 from service.store import counters, packing
 from service.store.database import Database
-from service.store.tables import ASKING, REPLY
+from service.store.tables import ASKING, REPLY, UNJUDGED
 from service.store.texts import chunks, digest
 
 _KEPT_S = 2 * 86_400.0
@@ -49,6 +49,19 @@ class Replies(Database):
                 statement.on_conflict_do_update(index_elements=[REPLY.c.asked, REPLY.c.key], set_=changed),
                 rows,
             )
+
+    def put_unjudged(self, target: str, segment: str, rest: str) -> None:
+        """Note what of a segment does not depend on its judges; what is noted already stays."""
+        row = {"target": target, "segment": segment, "rest": rest}
+        with self._write() as connection:
+            connection.execute(self._insert(UNJUDGED).values(row).on_conflict_do_nothing())
+
+    def unjudged(self, target: str, segment: str) -> str | None:
+        """What was noted of a segment; None if nothing was."""
+        query = select(UNJUDGED.c.rest).where(UNJUDGED.c.target == target, UNJUDGED.c.segment == segment)
+        with self._read() as connection:
+            found: str | None = connection.scalar(query)
+        return found
 
     def put_asking(
         self,

@@ -372,6 +372,15 @@ class _Reply(_Row, table=True):
     body: bytes = Field(sa_type=LargeBinary)
 
 
+class _Unjudged(_Row, table=True):
+    """What of a segment does not depend on its judges; where only they changed, stored answers are scored again."""
+
+    __tablename__ = "goldwatch_unjudged"
+    target: str = Field(sa_type=SafeText, primary_key=True)
+    segment: str = Field(sa_type=SafeText, primary_key=True)
+    rest: str = Field(sa_type=Text)
+
+
 class _Asking(_Row, table=True):
     """What asking judges took lately, for the daily limits."""
 
@@ -479,6 +488,7 @@ DIAGNOSIS = _table(_Diagnosis)
 BASE_ANSWERS = _table(_BaseAnswers)
 COMPARISON = _table(_Comparison)
 REPLY = _table(_Reply)
+UNJUDGED = _table(_Unjudged)
 ASKING = _table(_Asking)
 TRAFFIC = _table(_Traffic)
 TRAFFIC_WINDOW = _table(_TrafficWindow)

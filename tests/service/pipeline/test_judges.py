@@ -8,9 +8,12 @@ import re
 from contextlib import asynccontextmanager
 from zipfile import ZipFile
 
+import pytest
+
 from checks import judge
 from checks.judge_drift import COUNTS, SCORES
 from checks.types import Verdict
+from service.acceptance import accept
 from service.alerting import AlertKind, AlertState
 from service.bundle.read import opened
 from service.bundle.recompute import recompute
@@ -23,6 +26,7 @@ from service.demo.model import GOLDEN
 from service.golden import check_lock, freeze
 from service.history import state_before
 from service.pipeline import Shell, run_target
+from service.rescoring import REASON
 from service.store import Store
 
 LABELS = ("billing", "login", "shipping", "bug", "refund")
@@ -44,6 +48,7 @@ targets:
       - kind: judge
         endpoint: {{kind: openai_chat, base_url: "{judge}", model: judge}}
         anchors: anchors.jsonl
+        {version}
 {more}
 """
 
@@ -85,9 +90,11 @@ class Bench:
         self.configure(more)
         self.store = Store.open(f"sqlite:///{folder / 'goldwatch.db'}")
 
-    def configure(self, more: str = "") -> None:
+    def configure(self, more: str = "", version: str = "") -> None:
         path = self.folder / "goldwatch.yaml"
-        path.write_text(CONFIG.format(url=self.endpoint.url, judge=self.judge.url, more=more))
+        path.write_text(
+            CONFIG.format(url=self.endpoint.url, judge=self.judge.url, more=more, version=version)
+        )
         self.config = load(path)
 
     async def hour(self):
@@ -293,5 +300,85 @@ def test_a_bundle_of_a_judged_run_is_verified_without_its_judge(tmp_path) -> Non
             assert found.verdict is Verdict.INCONCLUSIVE
             with ZipFile(path) as archive:
                 assert address not in archive.read("subject.json").decode()
+
+    asyncio.run(story())
+
+
+def test_a_judge_changed_on_purpose_scores_stored_answers_again(tmp_path) -> None:
+    """With another ``version`` the baseline is scored by the new judge, and the next run is judged against that: ok."""
+
+    async def story():
+        async with judged(tmp_path) as bench:
+            for _ in range(5):
+                await bench.hour()
+            before = bench.store.baseline("router")
+            bench.judge.strict = True
+            bench.configure(version="version: strict")
+            (run,) = await bench.hour()
+            assert run.judgement.verdict is Verdict.OK
+            quality = next(f for f in run.judgement.findings if f.check == "quality")
+            assert quality.baseline == pytest.approx(quality.current, abs=0.05)
+            assert quality.current < 0.9
+            baseline = bench.store.baseline("router")
+            assert (baseline.reason, len(baseline.runs)) == (REASON, len(before.runs))
+            assert drift(run).verdict is Verdict.LEARNING
+            for _ in range(4):
+                (run,) = await bench.hour()
+            assert (run.judgement.verdict, drift(run).verdict) == (Verdict.OK, Verdict.OK)
+            assert bench.firing() == {}
+
+    asyncio.run(story())
+
+
+def test_a_model_that_changes_after_its_judge_is_found_at_once(tmp_path) -> None:
+    """The baseline that was scored again is a baseline: nothing has to be learnt first."""
+
+    async def story():
+        async with judged(tmp_path) as bench:
+            for _ in range(5):
+                await bench.hour()
+            bench.configure(version="version: '2'")
+            await bench.hour()
+            bench.endpoint.drop_adapter()
+            for _ in range(4):
+                runs = await bench.hour()
+                if runs[-1].judgement.verdict is Verdict.REGRESSED:
+                    break
+            assert set(bench.firing()) == {AlertKind.REGRESSION}
+
+    asyncio.run(story())
+
+
+def test_without_the_new_judge_stored_answers_are_not_scored_again(tmp_path) -> None:
+    """Where it gives no verdicts, the target learns anew; the run is told as the judge's outage."""
+
+    async def story():
+        async with judged(tmp_path) as bench:
+            for _ in range(5):
+                await bench.hour()
+            bench.judge.down = True
+            bench.configure(version="version: '2'")
+            (run,) = await bench.hour()
+            assert run.judgement.verdict is Verdict.INCONCLUSIVE
+            assert bench.store.baseline("router").runs == ()
+
+    asyncio.run(story())
+
+
+def test_an_accepted_judge_is_learnt_anew(tmp_path) -> None:
+    """While a drift stands, accepting takes none of the runs that the old judge scored."""
+
+    async def story():
+        async with judged(tmp_path) as bench:
+            for _ in range(5):
+                await bench.hour()
+            bench.judge.strict = True
+            await bench.hour()
+            taken = accept(bench.store, bench.config.targets[0], "a new judge", bench.now)
+            assert taken.start.runs == 0
+            for _ in range(4):
+                (run,) = await bench.hour()
+            assert run.judgement.verdict is Verdict.OK
+            assert bench.firing() == {}
 
     asyncio.run(story())

@@ -1,4 +1,4 @@
-"""What judges replied, and what asking them took."""
+"""What judges replied, what asking them took, and what of a segment does not depend on them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Two tables."""
+    """Three tables."""
     op.create_table(
         "goldwatch_reply",
         sa.Column("asked", sa.Text(), nullable=False),
@@ -23,6 +23,13 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     op.create_index("ix_goldwatch_reply_at", "goldwatch_reply", ["at"])
+    op.create_table(
+        "goldwatch_unjudged",
+        sa.Column("target", sa.Text(), nullable=False),
+        sa.Column("segment", sa.Text(), nullable=False),
+        sa.Column("rest", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("target", "segment", name="pk_goldwatch_unjudged"),
+    )
     op.create_table(
         "goldwatch_asking",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -39,4 +46,5 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Take them away: judges are asked again."""
     op.drop_table("goldwatch_asking")
+    op.drop_table("goldwatch_unjudged")
     op.drop_table("goldwatch_reply")
