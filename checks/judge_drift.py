@@ -326,10 +326,13 @@ def _finding(
 
 def _people(found: Agreement | None) -> str:
     """How well the judge agrees with people, as the end of a sentence; empty where that is not known."""
-    if found is None:
-        return ""
+    return "" if found is None else f"; {in_words(found)}"
+
+
+def in_words(found: Agreement) -> str:
+    """How well a judge agrees with people, for people."""
     both = [_coefficient("AC1", found.ac1), _coefficient("kappa", found.kappa)]
-    return f"; agreement with people {found.ratio:.0%} of {found.n} anchors{''.join(both)}"
+    return f"agreement with people {found.ratio:.0%} of {found.n} anchors{''.join(both)}"
 
 
 def _coefficient(name: str, one: Coefficient | None) -> str:

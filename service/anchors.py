@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +38,12 @@ class Anchors:
     outputs: tuple[str, ...]
     human: FloatArray
     about: float
+
+    def first(self, count: int) -> Anchors:
+        """At most so many of them."""
+        return replace(
+            self, examples=self.examples[:count], outputs=self.outputs[:count], human=self.human[:count]
+        )
 
 
 def load(path: Path) -> Anchors:

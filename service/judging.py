@@ -89,7 +89,7 @@ async def put_to_judges(
     for scorer in asking(target.scorers):
         name, held = scorer.scorer_name, anchors.get(scorer.scorer_name)
         wanted = questions(scorer, golden.examples, responses)
-        frozen = _of_anchors(scorer, held)
+        frozen = anchor_questions(scorer, held)
         kept = await asyncio.to_thread(shell.store.replies, scorer.fingerprint, wanted - frozen, since=since)
         texts = [*sorted(frozen), *sorted(wanted - frozen - kept.keys())]
         replies, interrupted = await _asked(shell, target, scorer, texts)
@@ -133,7 +133,8 @@ def observed(
     return found
 
 
-def _of_anchors(scorer: AskingScorer, anchors: Anchors | None) -> set[str]:
+def anchor_questions(scorer: AskingScorer, anchors: Anchors | None) -> set[str]:
+    """All that the scorer's model must be asked for the anchors; nothing without any."""
     if anchors is None:
         return set()
     pairs = zip(anchors.examples, anchors.outputs, strict=True)

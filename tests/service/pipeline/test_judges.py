@@ -23,6 +23,8 @@ from service.config import load
 from service.demo.endpoint import DemoEndpoint
 from service.demo.loopback import LoopbackServer, Reply
 from service.demo.model import GOLDEN
+from service.doctor import Level, Part
+from service.doctor.examine import examine
 from service.golden import check_lock, freeze
 from service.history import state_before
 from service.pipeline import Shell, run_target
@@ -380,5 +382,28 @@ def test_an_accepted_judge_is_learnt_anew(tmp_path) -> None:
                 (run,) = await bench.hour()
             assert run.judgement.verdict is Verdict.OK
             assert bench.firing() == {}
+
+    asyncio.run(story())
+
+
+def test_doctor_tells_how_well_a_judge_agrees_with_people(tmp_path) -> None:
+    """The anchors are asked once; a judge that agrees is ok, one that gives no verdicts is warned about."""
+
+    async def story():
+        async with judged(tmp_path) as bench:
+
+            async def told():
+                said = [d async for d in examine(bench.config, bench.config.targets, {}, examples=5)]
+                return [d for d in said if d.part is Part.SCORERS and "anchors" in d.message]
+
+            offline, asked = await told()
+            assert offline.message == "judge has 20 anchors"
+            assert asked.message.startswith("judge: agreement with people 100% of 20 anchors, AC1 1.00 (")
+            assert {d.level for d in (offline, asked)} == {Level.OK}
+            bench.judge.down = True
+            assert [(d.level, d.message) for d in await told()][1] == (
+                Level.WARNING,
+                "judge gave a verdict on 0 of 20 anchors",
+            )
 
     asyncio.run(story())
