@@ -300,7 +300,7 @@ async def _carry_out(
             from service.judging import ask_judges  # noqa: PLC0415  # only where a scorer asks a model of its own
 
             judged = await ask_judges(
-                shell, target, golden, run_id, anchors, since=_accepted_at(store, run_id)
+                shell, target, golden, run_id, anchors, since=accepted_at(store, run_id)
             )
             if judged.interrupted:
                 await asyncio.to_thread(store.release_lease, run_id, shell.owner)
@@ -340,7 +340,7 @@ def _anchors(target: Target) -> Mapping[str, Anchors] | None:
     return anchors_of(target)
 
 
-def _accepted_at(store: Store, run_id: int) -> float:
+def accepted_at(store: Store, run_id: int) -> float:
     """When the run's baseline was begun, seconds since 1970."""
     run = store.run(run_id)
     baselines = () if run is None else store.baselines(run.target)

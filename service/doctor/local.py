@@ -118,13 +118,8 @@ def _anchors(target: Target, scorer: AskingScorer) -> Diagnosis:
     except UserError as error:
         return Diagnosis(Part.SCORERS, target.name, Level.FAILED, error.message, error.remedy)
     count = len(found.examples)
-    return Diagnosis(
-        Part.SCORERS,
-        target.name,
-        Level.OK,
-        f"{name} has {count} anchors",
-        facts={"scorer": name, "anchors": count},
-    )
+    message = f"{name} has {count} anchors: as many requests to its model in every run, besides answers that are new"
+    return Diagnosis(Part.SCORERS, target.name, Level.OK, message, facts={"scorer": name, "anchors": count})
 
 
 def _scorer(target: Target, scorer: Scorer, golden: Golden) -> Diagnosis:

@@ -8,6 +8,7 @@ import re
 from contextlib import asynccontextmanager
 from zipfile import ZipFile
 
+import numpy as np
 import pytest
 
 from checks import judge
@@ -18,9 +19,10 @@ from service.alerting import AlertKind, AlertState
 from service.bundle.read import opened
 from service.bundle.recompute import recompute
 from service.bundle.write import export
+from service.challengers import ask_due
 from service.conclude import subject_of
 from service.config import load
-from service.demo.endpoint import DemoEndpoint
+from service.demo.endpoint import BASE_MODEL, DemoEndpoint
 from service.demo.loopback import LoopbackServer, Reply
 from service.demo.model import GOLDEN
 from service.doctor import Level, Part
@@ -76,7 +78,8 @@ class JudgeServer(LoopbackServer):
             return
         text = json.loads(body)["messages"][-1]["content"]
         self.asked.append(text)
-        _, wanted, given = (part.strip() for part in re.findall(r"^=== .*\n([^=]*)", text, re.MULTILINE))
+        _, wanted, given = re.findall(r"^=== .*\n([^=]*)", text, re.MULTILINE) or ("", "", "?")
+        given, wanted = given.strip(), wanted.strip()
         right = given == wanted and not (self.strict and wanted == "billing")
         message = {"role": "assistant", "content": "Yes." if right else "No."}
         usage = {"prompt_tokens": 10, "completion_tokens": 1}
@@ -397,7 +400,9 @@ def test_doctor_tells_how_well_a_judge_agrees_with_people(tmp_path) -> None:
                 return [d for d in said if d.part is Part.SCORERS and "anchors" in d.message]
 
             offline, asked = await told()
-            assert offline.message == "judge has 20 anchors"
+            assert offline.message.startswith(
+                "judge has 20 anchors: as many requests to its model in every run"
+            )
             assert asked.message.startswith("judge: agreement with people 100% of 20 anchors, AC1 1.00 (")
             assert {d.level for d in (offline, asked)} == {Level.OK}
             bench.judge.down = True
@@ -405,5 +410,26 @@ def test_doctor_tells_how_well_a_judge_agrees_with_people(tmp_path) -> None:
                 Level.WARNING,
                 "judge gave a verdict on 0 of 20 anchors",
             )
+
+    asyncio.run(story())
+
+
+def test_a_challenger_is_judged_by_the_same_judge(tmp_path) -> None:
+    """Its answers are put to the judge too, so that both have scores."""
+
+    async def story():
+        async with judged(tmp_path) as bench:
+            base = f"{{kind: openai_chat, base_url: '{bench.endpoint.url}', model: {BASE_MODEL}}}"
+            path = tmp_path / "goldwatch.yaml"
+            path.write_text(
+                path.read_text().replace("    golden:", f"    challengers: {{base: {base}}}\n    golden:")
+            )
+            bench.config = load(path)
+            await bench.hour()
+            shell = Shell(bench.store, bench.config, clock=lambda: bench.now)
+            assert await ask_due(shell, bench.config.targets[0]) == ["base"]
+            (compared,) = bench.store.comparisons("router", "base")
+            assert not np.isnan(compared.other.scores).any()
+            assert compared.other.scores.mean() < compared.tuned.scores.mean()
 
     asyncio.run(story())
