@@ -178,7 +178,7 @@ def _silence(subject: Subject, scorer: str, run: Measurement) -> str | None:
     counts = run.judged.get(COUNTS + scorer)
     anchors = run.judged.get(SCORES + scorer)
     if counts is None:
-        return "the judge was not asked"
+        return None  # a run that was brought in holds scores alone
     asked, told = int(counts[1]), int(counts[2])
     if asked and told < subject.min_answered * asked:
         return f"the judge gave a verdict on {told} of {asked} answers"
@@ -294,6 +294,8 @@ def _finding(
             Verdict.INCONCLUSIVE, reason, onset_run=onset if told else None, evidence=evidence
         ), f"{dark} (judge_drift)"
     now = run.judged.get(SCORES + scorer)
+    if COUNTS + scorer not in run.judged:
+        return found(Verdict.OK, "what the judge said of its anchors is not known"), None
     if stream is None or now is None or len(now) < FEWEST:
         return found(
             Verdict.OK, f"no anchors: a change of the judge would pass for one of the model{people}"

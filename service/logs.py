@@ -122,7 +122,17 @@ def configure(level: str, form: str, redactor: Redactor, *, stream: TextIO | Non
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
-    for noisy in ("apscheduler", "uvicorn", "httpx", "httpcore", "asyncio", "aiohttp"):
+    for noisy in (
+        "apscheduler",
+        "uvicorn",
+        "httpx",
+        "httpcore",
+        "asyncio",
+        "aiohttp",
+        "botocore",
+        "urllib3",
+        "google",
+    ):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, root.level))
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],

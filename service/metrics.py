@@ -48,6 +48,8 @@ NAMES: Mapping[str, tuple[str, ...]] = {
     "goldwatch_tokens_total": ("target", "direction"),
     "goldwatch_cost_usd_total": ("target",),
     "goldwatch_limit_used_ratio": ("target", "limit"),
+    "goldwatch_request_cost_usd": ("target",),
+    "goldwatch_promise_used_ratio": ("target", "promise"),
     "goldwatch_examples_total": ("target", "scorer", "outcome"),
     "goldwatch_score_ratio": ("target", "scorer"),
     "goldwatch_baseline_score_ratio": ("target", "scorer"),
@@ -97,6 +99,9 @@ _HELP = {
     "goldwatch_time_to_first_token_seconds": "Time to the first token of streamed answers.",
     "goldwatch_tokens_total": "Tokens by direction (input, output).",
     "goldwatch_cost_usd_total": "What the tokens cost, in US dollars.",
+    "goldwatch_request_cost_usd": "What an answered request cost in the last measured run, US dollars.",
+    "goldwatch_promise_used_ratio": "What was measured over what is promised, in the last measured run: above 1 it was "
+    "not kept.",
     "goldwatch_examples_total": "Examples by outcome (passed: at least one half, failed, unscored).",
     "goldwatch_limit_used_ratio": "Share of a limit of the UTC day that ended runs have used.",
     "goldwatch_score_ratio": "Mean score over the golden set in the last measured run.",
@@ -284,6 +289,8 @@ def _of_target(facts: TargetFacts, target: TargetMetrics, slices: int) -> Iterat
     if target.last_measured is not None:
         run = target.last_measured
         yield "goldwatch_last_measured_timestamp_seconds", (), run.finished_at or run.started_at
+        if run.cost_usd is not None and run.requests.ok:
+            yield "goldwatch_request_cost_usd", (), run.cost_usd / (run.requests.ok * max(run.repeats, 1))
         yield from _of_scores(run.summaries)
         yield from _of_findings(run, slices)
 
@@ -344,6 +351,9 @@ def _of_findings(run: RunRecord, slices: int) -> Iterator[Row]:
         judged = [f for f in findings if f.verdict not in (Verdict.LEARNING, Verdict.INCONCLUSIVE)]
         if judged:
             yield "goldwatch_regressed", (check,), float(any(f.verdict is Verdict.REGRESSED for f in judged))
+    for promise in by_check.get("promises", ()):
+        if promise.scorer is not None and promise.current is not None and promise.baseline:
+            yield "goldwatch_promise_used_ratio", (promise.scorer,), promise.current / promise.baseline
     quality = [f for f in by_check.get("quality", ()) if f.scorer is not None]
     for finding in quality:
         if finding.slice == ALL and finding.scorer is not None:

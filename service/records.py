@@ -248,9 +248,9 @@ class Comparison:
 class ImportedRun:
     """A finished run that another store made, as ``baseline: {from: FILE}`` brings it in.
 
-    The arrays run over the golden set's examples in its order. ``responses`` may be empty: without
-    them nobody can be shown what the model used to say.
-    ``observed`` and ``judged`` are as in a measurement, empty where unknown.
+    The arrays run over the golden set's examples in its order; ``observed`` maps what was seen of the answers to one.
+    ``responses`` may be empty: without them nobody can be shown what the model used to say. ``judged`` is as in a
+    measurement, empty where unknown.
     """
 
     started_at: float

@@ -195,6 +195,7 @@ def _subject(stated: SubjectPart, scorers: Sequence[Scorer]) -> Subject:
         reference=stated.reference,
         logprobs=stated.logprobs,
         judges=tuple(s.scorer_name for s in scorers if getattr(s, "asks", False)),
+        promises=stated.promises,
     )
 
 

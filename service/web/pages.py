@@ -90,6 +90,7 @@ def router(store: Store, facts: Facts, render: Renderer) -> APIRouter:
             object=run_object(run),
             findings=shown.findings_of(run),
             broken=page,
+            confused=shown.confused(store, run) if facts.show_texts else [],
         )
 
     @pages.get("/runs/{run_id}/examples")

@@ -191,3 +191,15 @@ def test_a_small_drift_of_a_noisy_judge_is_not_blamed_on_the_model() -> None:
         drifts += any(finding(j).onset_run is not None for j in found)
         blamed += any(j.verdict is Verdict.REGRESSED for j in found)
     assert (drifts, blamed) == (20, 0)
+
+
+def test_runs_that_were_brought_in_without_anchors_are_learnt_from() -> None:
+    """A baseline file holds scores alone: they are believed, and the anchors are learnt afterwards."""
+    runs = [run(i) for i in range(1, 15)]
+    for one in runs[:4]:
+        one.judged.clear()
+    found = judgements([*runs, run(15, fallen=20), run(16, fallen=20)])
+    assert finding(found[3]).reason == "what the judge said of its anchors is not known"
+    assert found[4].verdict is Verdict.OK
+    assert finding(found[4]).verdict is Verdict.LEARNING
+    assert found[-1].verdict is Verdict.REGRESSED
