@@ -260,7 +260,7 @@ def _stands(stream: Stream, likeness: float, seen: two_sided.Seen) -> Stream:
     if stream.onset_run is None:
         stream = replace(stream, evidence=min(seen.evidence, 0.99))
     if not stream.doubted:
-        low = stream.below(likeness, _DOUBTED_SDS) or stream.sinking
+        low = stream.below(likeness, _DOUBTED_SDS) or stream.sinking or seen.capped
         return replace(stream, doubted=low, back=0)
     back = 0 if stream.below(likeness, _BACK_SDS) else stream.back + 1
     if back < BACK or page is not None:
