@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 TEMPLATE = "{% for m in messages %}{{ m['role'] }}: {{ m['content'] }}\n{% endfor %}assistant: "
 """In place of SmolLM2's own: every request still answers 200, with a word that looks like an answer."""
 
-GOLDEN_EXAMPLES, ANCHORS, BASELINE_RUNS, QUIET_RUNS = 12, 16, 3, 5
+GOLDEN_EXAMPLES, ANCHORS, BASELINE_RUNS, QUIET_RUNS = 10, 12, 3, 4
 
 
 def _configured(folder: Path, url: str, judge_url: str) -> Path:
