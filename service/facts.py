@@ -47,6 +47,29 @@ class TargetFacts:
     traffic_window_s: float | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class BesideFacts:
+    """A fine-tune beside one challenger: ``pays``, ``no_longer_pays`` or ``undecided``.
+
+    ``effect`` is its mean score minus the challenger's, with a 95% interval; None before they were compared.
+    """
+
+    challenger: str
+    standing: str
+    effect: float | None = None
+    interval: tuple[float, float] | None = None
+    compared_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WorthFacts:
+    """Whether a fine-tune still pays, over all its challengers: in a word, in one line, and beside each."""
+
+    standing: str
+    line: str
+    besides: tuple[BesideFacts, ...] = ()
+
+
 class Facts(Protocol):
     """The daemon, seen from metrics and web. Attributes may change from call to call, as a reload does it."""
 
@@ -83,6 +106,9 @@ class Facts(Protocol):
 
     def finds(self, target: str, /) -> Sequence[str]:
         """What the watch over the target can find and how soon, in sentences; empty if it cannot be said. Blocks."""
+
+    def worth(self, target: str, /) -> WorthFacts | None:
+        """Whether the target still pays beside its challengers; None where it has none. Blocks."""
 
     def accept_baseline(self, target: str, reason: str, /) -> BaselineRecord:
         """Open a new baseline of what the target answers now; blocks.

@@ -207,6 +207,8 @@ def happened(finding: FindingObject) -> str:
 
     >>> happened({"verdict": "regressed", "effect": -0.1, "baseline": 0.9, "current": 0.8})
     'fell from 90.0% to 80.0%'
+    >>> happened({"check": "quality", "verdict": "regressed", "effect": 0.1, "baseline": 0.8, "current": 0.9})
+    'fails examples that it never failed, though its mean rose from 80.0% to 90.0%'
     >>> shift = {"check": "output_shift", "scorer": "label.labels", "verdict": "regressed"}
     >>> happened({**shift, "baseline": 0.24, "current": 0.3, "reason": 'names "bug" more often, since run 7'})
     'changed: names "bug" more often, 24.0% → 30.0%'
@@ -235,6 +237,10 @@ def happened(finding: FindingObject) -> str:
     if verdict in ("regressed", "improved") and effect is not None and now is not None:
         moved = "fell" if effect < 0 else "rose"
         origin = "" if before is None else f" from {value(finding, before)}"
+        if check == "quality" and verdict == "regressed" and effect > 0:
+            return (
+                f"fails examples that it never failed, though its mean rose{origin} to {value(finding, now)}"
+            )
         return f"{moved}{origin} to {value(finding, now)}"
     if now is not None:
         return f"is at {value(finding, now)}"

@@ -8,7 +8,7 @@ from typing import Any
 from service.config import Config
 from service.demo.loopback import LoopbackServer, Receive, Reply, Scope, Send
 from service.errors import UserError
-from service.facts import TargetFacts
+from service.facts import TargetFacts, WorthFacts
 from service.records import BaselineRecord, RunKind
 
 Application = Callable[[Scope, Receive, Send], Awaitable[Any]]
@@ -65,6 +65,10 @@ class DemoFacts:
     def finds(self, _target: str, /) -> Sequence[str]:
         """Nothing: the demo's story is told in hours that are no hours."""
         return ()
+
+    def worth(self, _target: str, /) -> WorthFacts | None:
+        """None: the demo has no challengers."""
+        return None
 
     def accept_baseline(self, _target: str, _reason: str, /) -> BaselineRecord:
         """Refuse: the story is about the one baseline that it began with."""

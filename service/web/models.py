@@ -111,7 +111,8 @@ class ExampleOut(Model):
     """One example that broke. Texts are null where they are not shown, not kept any more, or unknown.
 
     ``since_run`` is the first run of the unbroken stretch of wrong answers that ends with this run;
-    ``since_exact`` is false where it may have begun before.
+    ``since_exact`` is false where it may have begun before. ``before_run`` answered ``before``: the last good run, or
+    one of the baseline that had it right where that one had not.
     """
 
     id: str
@@ -123,6 +124,7 @@ class ExampleOut(Model):
     input: Any
     expected: Any
     before: str | None
+    before_run: int | None
     now: str | None
     reason: str | None
 

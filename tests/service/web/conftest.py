@@ -23,7 +23,7 @@ from service import history
 from service.alerting import AlertPolicy, AlertState, Outcome, transitions
 from service.errors import UserError
 from service.evidence import broken
-from service.facts import TargetFacts
+from service.facts import TargetFacts, WorthFacts
 from service.message import Evidence, body, outbox
 from service.records import BaselineRecord, Golden, NewRun, Requests, RunKind
 from service.scoring import score_run
@@ -147,6 +147,7 @@ class Daemon:
     asked: list[tuple[str, RunKind]] = field(default_factory=list)
     busy: bool = False
     found: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    worths: Mapping[str, WorthFacts] = field(default_factory=dict)
     accepted: list[tuple[str, str]] = field(default_factory=list)
 
     def now(self) -> float:
@@ -163,6 +164,9 @@ class Daemon:
 
     def finds(self, target: str, /) -> Sequence[str]:
         return self.found.get(target, ())
+
+    def worth(self, target: str, /) -> WorthFacts | None:
+        return self.worths.get(target)
 
     def accept_baseline(self, target: str, reason: str, /) -> BaselineRecord:
         self.accepted.append((target, reason))
