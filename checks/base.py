@@ -8,7 +8,8 @@ that the fold can be kept and taken up again.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from checks.types import Finding, FloatArray, Measurement, Subject
@@ -21,7 +22,8 @@ class Answer:
     """What a check says of one run.
 
     ``suspect``: one bad run that a second must confirm. ``standing``: a regression stands. ``onset_run`` is
-    the run that it began with. ``unfit``: nothing may be learnt from this run, by any check.
+    the run that it began with. ``unfit``: nothing may be learnt from this run, by any check. ``blind``: the scorers
+    whose scores of this run mean nothing, each with the reason; only a check that ``guards`` may say so.
     """
 
     findings: tuple[Finding, ...]
@@ -29,6 +31,7 @@ class Answer:
     standing: bool = False
     onset_run: int | None = None
     unfit: bool = False
+    blind: Mapping[str, str] = field(default_factory=dict)
 
 
 class Check(Protocol):
@@ -39,7 +42,8 @@ class Check(Protocol):
     """Its part of the target's false-alarm budget, relative to the other checks that apply; 0 never pages."""
     state_types: tuple[type, ...]
 
-    # A check may say ``guards = True``: it is asked before the others, and may tell that a run is unfit to learn from.
+    # A check may say ``guards = True``: it is asked before the others, and may tell that a run is unfit to learn from,
+    # or that the scores of a scorer mean nothing.
     # One that says ``apart = True`` speaks of limits, not of what is usual: while it pages, the others go on learning.
 
     def initial(self, subject: Subject) -> Any:

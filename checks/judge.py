@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import pkgutil
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib.metadata import entry_points
@@ -42,7 +43,11 @@ class State:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """The verdict on one run. ``suspect`` asks for a confirmation replay."""
+    """The verdict on one run. ``suspect`` asks for a confirmation replay.
+
+    ``taken_in``: the run was measured and counts in history; where its judges could not be trusted, it may be
+    inconclusive all the same.
+    """
 
     verdict: Verdict
     reason: str | None
@@ -50,6 +55,7 @@ class Judgement:
     suspect: bool
     standing: bool
     onset_run: int | None
+    taken_in: bool = True
 
 
 @cache
@@ -118,6 +124,7 @@ def fingerprint(subject: Subject) -> str:
     digest.update(b"" if subject.days is None else subject.days.tobytes())
     digest.update(b"reference" if subject.reference else b"")
     digest.update(b"logprobs" if subject.logprobs else b"")
+    digest.update(repr(subject.judges).encode() if subject.judges else b"")
     digest.update(repr(sorted(subject.promises.items())).encode() if subject.promises else b"")
     digest.update(b"" if subject.groups is None else subject.groups.tobytes())
     return digest.hexdigest()[:32]
@@ -141,27 +148,62 @@ def judge(subject: Subject, state: State, run: Measurement) -> tuple[State, Judg
     after: dict[str, Any] = {}
     answers: dict[str, Answer] = {}
     learn = not standing
+    blind: dict[str, str] = {}
     for name, check in sorted(active.items(), key=lambda item: not getattr(item[1], "guards", False)):
         after[name], answers[name] = check.update(
             subject, state.checks[name], run, share=check.weight / whole, learn=learn
         )
         learn = learn and not answers[name].unfit
+        if answers[name].blind:
+            blind |= answers[name].blind
+            run = _without(subject, run, blind)
     kept = {name: after[name] for name in active}
     in_order = {name: answers[name] for name in active}
-    return State(kept, state.about, state.runs + 1, run.run), _verdict(in_order, measured=True)
+    told = {name: _blinded(answer, blind) for name, answer in in_order.items()} if blind else in_order
+    judged = _verdict(
+        told, measured=True, nothing_left=bool(subject.scorers) and set(subject.scorers) <= set(blind)
+    )
+    return State(kept, state.about, state.runs + 1, run.run), judged
+
+
+def _without(subject: Subject, run: Measurement, blind: Mapping[str, str]) -> Measurement:
+    """The run without the scores of these scorers: no check may take them for the model's."""
+    nothing = np.full(subject.examples, np.nan)
+    return replace(
+        run,
+        scores={name: nothing if name in blind else row for name, row in run.scores.items()},
+        labels={name: words for name, words in run.labels.items() if name not in blind},
+        malformed={name: places for name, places in run.malformed.items() if name not in blind},
+    )
+
+
+def _blinded(answer: Answer, blind: Mapping[str, str]) -> Answer:
+    """The answer, saying why the findings of these scorers are inconclusive."""
+    if answer.blind:
+        return answer
+    findings = tuple(
+        replace(f, reason=blind[f.scorer or ""])
+        if f.scorer in blind and f.verdict is Verdict.INCONCLUSIVE
+        else f
+        for f in answer.findings
+    )
+    return replace(answer, findings=findings)
 
 
 def _measured(subject: Subject, run: Measurement) -> bool:
     asked = run.answered if run.asked is None else run.answered[run.asked]
     if not run.measured or not len(asked) or float(asked.mean()) < subject.min_answered:
         return False
+    if any(name in run.scores for name in subject.judges):
+        return True  # the model answered: that a judge did not is told by judge_drift, and is no outage of the model
     return any(bool((~np.isnan(row)).any()) for row in run.scores.values())
 
 
-def _verdict(answers: dict[str, Answer], *, measured: bool) -> Judgement:
+def _verdict(answers: dict[str, Answer], *, measured: bool, nothing_left: bool = False) -> Judgement:
     findings = tuple(f for answer in answers.values() for f in answer.findings)
     standing = any(a.standing for a in answers.values())
     suspect = any(a.suspect for a in answers.values())
+    of_the_model = any(a.suspect for a in answers.values() if not a.blind)
     onsets = [a.onset_run for a in answers.values() if a.standing and a.onset_run is not None]
     present = {f.verdict for f in findings}
     verdict = Verdict.OK
@@ -169,14 +211,16 @@ def _verdict(answers: dict[str, Answer], *, measured: bool) -> Judgement:
         verdict = Verdict.INCONCLUSIVE
     elif standing or Verdict.REGRESSED in present:
         verdict = Verdict.REGRESSED
-    elif suspect:
+    elif of_the_model:
         verdict = Verdict.SUSPECT
+    elif nothing_left:
+        verdict = Verdict.INCONCLUSIVE
     elif _learning(findings):
         verdict = Verdict.LEARNING
     elif Verdict.IMPROVED in present:
         verdict = Verdict.IMPROVED
     reason = _reason(verdict, findings)
-    return Judgement(verdict, reason, findings, suspect, standing, min(onsets, default=None))
+    return Judgement(verdict, reason, findings, suspect, standing, min(onsets, default=None), measured)
 
 
 def _learning(findings: tuple[Finding, ...]) -> bool:
@@ -190,7 +234,7 @@ def _reason(verdict: Verdict, findings: tuple[Finding, ...]) -> str | None:
     if verdict is Verdict.OK or not telling:
         return None
     if verdict is Verdict.INCONCLUSIVE:
-        telling = [f for f in telling if f.check == "availability"] or telling
+        telling = [f for f in telling if f.check in ("availability", "judge_drift")] or telling
     worst = max(telling, key=lambda f: (f.check == "quality", f.evidence or 0.0))
     subject = " ".join(
         p for p in (worst.scorer or worst.check, worst.slice if worst.slice != "all" else "") if p

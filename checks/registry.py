@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+from collections.abc import Sequence
+from difflib import get_close_matches
 from functools import cache
 from importlib.metadata import entry_points
 from typing import Any
@@ -72,3 +74,26 @@ def find(room: str, kind: str) -> type[Any]:
 @cache
 def _foreign(room: str) -> dict[str, Any]:
     return {e.name: e for e in entry_points(group=f"goldwatch.{room.rpartition('.')[2]}")}
+
+
+def did_you_mean(word: str, known: Sequence[str]) -> str:
+    """``; did you mean 'x'?`` for the nearest known word, or nothing.
+
+    >>> did_you_mean("schedul", ["schedule", "scorers"])
+    "; did you mean 'schedule'?"
+    >>> did_you_mean("zzz", ["schedule"])
+    ''
+    """
+    lowered = {name.lower(): name for name in known}
+    near = get_close_matches(word.lower(), list(lowered), n=1, cutoff=0.6)
+    return f"; did you mean {lowered[near[0]]!r}?" if near else ""
+
+
+def list_of(words: Sequence[str], limit: int = 30) -> str:
+    """The words with commas between them; the rest beyond ``limit`` counted.
+
+    >>> list_of(["a", "b", "c"], 2)
+    'a, b and 1 more'
+    """
+    shown = ", ".join(words[:limit])
+    return shown if len(words) <= limit else f"{shown} and {len(words) - limit} more"

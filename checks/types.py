@@ -227,7 +227,8 @@ class Measurement:
     characters and ``refusal`` (1: refused), means over repeats, and how like the base model's answers they are
     (``adapter_applied.py``), how likely their first token was (``identity.py``), when it came and what the requests
     cost (``promises.py``); a run that did not keep it lacks the name. ``labels`` maps a scorer to the label that each
-    answer named, by position; ``malformed`` to the positions of format failures.
+    answer named, by position; ``malformed`` to the positions of format failures. ``judged`` is
+    what was seen of the judges (``judge_drift.py``), arrays of lengths of their own.
     """
 
     run: int
@@ -243,6 +244,7 @@ class Measurement:
     observed: Mapping[str, FloatArray] = field(default_factory=dict)
     labels: Mapping[str, Mapping[int, str]] = field(default_factory=dict)
     malformed: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    judged: Mapping[str, FloatArray] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,7 +265,7 @@ class Subject:
     ``days`` float [examples], since 1970, of which the knowledge is that is asked for, NaN where not dated.
     ``reference``: a base model is known, whose answers the runs are held against.
     ``logprobs``: the endpoint is asked for log-probabilities. ``promises`` maps what is promised to its limit
-    (``promises.py``).
+    (``promises.py``). ``judges``: the scorers that ask a model of their own.
     """
 
     examples: int
@@ -278,4 +280,5 @@ class Subject:
     days: FloatArray | None = None
     reference: bool = False
     logprobs: bool = False
+    judges: tuple[str, ...] = ()
     promises: Mapping[str, float] = field(default_factory=dict)

@@ -61,6 +61,8 @@ def start_of(runs: Sequence[RunRecord], needed: int) -> Start:
         onset = _onset(measured)
         count = sum(run.id >= onset for run in measured)
         return Start(onset, count, f"{_many(count)} since the change began with run {onset}")
+    if newest.verdict is Verdict.INCONCLUSIVE:
+        return Start(None, 0, "the next measured runs")
     healthy: list[RunRecord] = []
     for run in measured:
         if len(healthy) == needed or run.verdict not in (Verdict.OK, Verdict.LEARNING):
@@ -96,6 +98,11 @@ def accept(store: Store, target: Target, reason: str, now: float, *, fresh: bool
         )
     digest = check_lock(Path(target.golden)).digest
     start = Start(None, 0, "the next measured runs")
+    if any(f.check == "judge_drift" and f.verdict is Verdict.INCONCLUSIVE for f in last.findings):
+        fresh, start = (
+            True,
+            Start(None, 0, "the next measured runs, since a judge changed or gives no verdicts"),
+        )
     if not fresh and last.segment == segment_key(target, digest, last.baseline_id):
         runs = store.runs(target.name, limit=_LOOK_BACK)
         mine = [r for r in runs if r.segment == last.segment and r.state is RunState.DONE]

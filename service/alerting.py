@@ -48,6 +48,8 @@ class AlertKind(StrEnum):
     OUTAGE = "outage"
     WATCH = "watch"
     """The watch itself does not do its work; says nothing about any model."""
+    JUDGE = "judge"
+    """A judge changed, or gives no verdicts; says nothing about the model."""
     NOTICE = "notice"
     """Nothing is broken: something to plan for, as a model that its provider will switch off."""
 
@@ -201,7 +203,8 @@ class Outcome:
     ``verdict`` is the run's, ``onset_run`` the first bad run as far as it is known. ``unmeasured_runs``
     counts the target's inconclusive runs in a row, this one included (0 if this one was measured);
     ``last_measured_at`` is the start of the last run that was measured, None if there was none, and
-    ``interval_s`` the schedule's interval, None where there is none to speak of.
+    ``interval_s`` the schedule's interval, None where there is none to speak of. ``answered``: the
+    endpoint answered, though the run may be inconclusive since no judge can be trusted.
     """
 
     target: str
@@ -215,6 +218,7 @@ class Outcome:
     unmeasured_runs: int = 0
     last_measured_at: float | None = None
     interval_s: float | None = None
+    answered: bool = False
 
     @property
     def measured(self) -> bool:
@@ -286,7 +290,11 @@ def transitions(
     """
     steps = [
         step
-        for kind, decide in ((AlertKind.OUTAGE, _outage), (AlertKind.REGRESSION, _regression))
+        for kind, decide in (
+            (AlertKind.OUTAGE, _outage),
+            (AlertKind.JUDGE, _judge),
+            (AlertKind.REGRESSION, _regression),
+        )
         if (step := _step(kind, decide, previous, outcome, now, policy, silences)) is not None
     ]
     return Transition(
@@ -327,8 +335,23 @@ def _regression(firing: Alert | None, outcome: Outcome, _policy: AlertPolicy) ->
     return _Do.NOTHING if still_dark else _Do.RESOLVE
 
 
+def _judge(firing: Alert | None, outcome: Outcome, _policy: AlertPolicy) -> _Do:
+    found = [f for f in outcome.findings if f.check == "judge_drift"]
+    if any(_of_a_judge(f) for f in found):
+        return _Do.FIRE
+    if firing is None or not (outcome.measured or outcome.answered):
+        return _Do.NOTHING
+    return _Do.NOTHING if any(f.verdict is Verdict.INCONCLUSIVE for f in found) else _Do.RESOLVE
+
+
+def _of_a_judge(finding: Finding) -> bool:
+    """Whether a judge changed, or gave no verdicts in several runs."""
+    inconclusive = finding.check == "judge_drift" and finding.verdict is Verdict.INCONCLUSIVE
+    return inconclusive and finding.onset_run is not None
+
+
 def _outage(firing: Alert | None, outcome: Outcome, policy: AlertPolicy) -> _Do:
-    if outcome.measured:
+    if outcome.measured or outcome.answered:
         return _Do.RESOLVE if firing else _Do.NOTHING
     dark_s = None if outcome.last_measured_at is None else outcome.started_at - outcome.last_measured_at
     overdue = (
@@ -458,4 +481,6 @@ def _resolved(alert: Alert, outcome: Outcome, now: float) -> Alert:
 def _inside(kind: AlertKind, outcome: Outcome) -> tuple[Finding, ...]:
     if kind is AlertKind.REGRESSION:
         return outcome.regressed
+    if kind is AlertKind.JUDGE:
+        return tuple(f for f in outcome.findings if _of_a_judge(f))
     return tuple(f for f in outcome.findings if f.check == "availability")

@@ -23,6 +23,7 @@ import numpy as np
 import structlog
 
 from checks.types import Response
+from checks.types import Verdict as RunVerdict
 from checks.worth import Cost, Rates, Usage, Verdict, cost, judge, percentile, saving
 from service.conclude import cost_usd
 from service.golden import check_lock
@@ -30,6 +31,7 @@ from service.records import Comparison, ComparisonClaim, ComparisonSide, Golden,
 from service.scoring import score_run
 
 if TYPE_CHECKING:
+    from checks.scorers import Scorer
     from service.config import Target
     from service.endpoints import Endpoint, Price
     from service.pipeline import Shell
@@ -89,14 +91,14 @@ async def ask_due(shell: Shell, target: Target, *, now: bool = False) -> list[st
 
 
 async def _ask(shell: Shell, target: Target, name: str, *, now: bool) -> bool:
-    from service.pipeline import plan_of  # noqa: PLC0415  # heavy, and only runs need it
+    from service.pipeline import accepted_at, plan_of  # noqa: PLC0415  # heavy, and only runs need it
     from service.replay import replay  # noqa: PLC0415
 
     store, endpoint, at = shell.store, target.challengers[name], shell.clock()
     golden = await asyncio.to_thread(check_lock, Path(target.golden))
     run = await asyncio.to_thread(store.last_measured, target.name)
-    if run is None or run.golden_digest != golden.digest:
-        return False
+    if run is None or run.golden_digest != golden.digest or run.verdict is RunVerdict.INCONCLUSIVE:
+        return False  # what no judge could be trusted with is nothing to compare with
     before = await asyncio.to_thread(store.comparisons, target.name, name)
     tick = int(at if now else at // target.worth.every_s)
     if before and (before[-1].claim.run_id == run.id or (not now and before[-1].claim.tick == tick)):
@@ -119,7 +121,17 @@ async def _ask(shell: Shell, target: Target, name: str, *, now: bool) -> bool:
         if result.interrupted:
             await asyncio.to_thread(store.drop_comparison, claim)
             return False
-        filled = await asyncio.to_thread(_compared, store, target, golden, run, claim, came)
+        scorer = target.scorer(target.worth.scorer) if target.worth.scorer else target.scorers[0]
+        if getattr(scorer, "asks", False):
+            from service.judging import put_to_judges  # noqa: PLC0415  # only where one asks
+
+            since = await asyncio.to_thread(accepted_at, store, run.id)
+            judged = await put_to_judges(shell, target, golden, came, {}, since=since)
+            scorer = next(s for s in judged.scorers if s.scorer_name == scorer.scorer_name)
+            if judged.interrupted:
+                await asyncio.to_thread(store.drop_comparison, claim)
+                return False
+        filled = await asyncio.to_thread(_compared, store, target, golden, run, claim, came, scorer)
         await asyncio.to_thread(store.put_comparison, filled)
     except BaseException:
         await asyncio.to_thread(store.drop_comparison, claim)
@@ -134,8 +146,8 @@ def _compared(
     run: RunRecord,
     claim: ComparisonClaim,
     came: Sequence[Response],
+    scorer: Scorer,
 ) -> Comparison:
-    scorer = target.scorer(target.worth.scorer) if target.worth.scorer else target.scorers[0]
     endpoint = target.challengers[claim.challenger]
     stored = next(v.values for v in store.vectors(run.id) if v.scorer == scorer.scorer_name)
     responses = store.responses(run.id)

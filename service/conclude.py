@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from checks import judge
 from checks.causes import Diagnosis
 from checks.quality import State as QualityState
-from checks.types import Measurement, Response, Served, Subject, Verdict
+from checks.types import Measurement, Response, Served, Subject
 from service import evidence, history
 from service.alerting import (
     AlertKind,
@@ -28,6 +28,7 @@ from service.scoring import Scored, likeness, score_run, spent
 if TYPE_CHECKING:
     from service.config import Config, Target
     from service.endpoints import Price
+    from service.judging import Judged
     from service.store import Store
 
 _LOOK_BACK = 200
@@ -66,6 +67,7 @@ def appraise(
     served: Served | None,
     trouble: str | None,
     base: BaseModelAnswers | None = None,
+    judged: Judged | None = None,
 ) -> Appraised:
     """Score and judge the responses of a running run that were saved; nothing is written.
 
@@ -77,10 +79,13 @@ def appraise(
         served: what the server said it is.
         trouble: why the run may not be judged (interrupted, the store failed), or None.
         base: the base model's answers, where they are known.
+        judged: the scorers as they know what the judges replied, where any asks.
     """
     record = _record(store, run_id)
     responses = store.responses(run_id)
-    scored = score_run(golden.examples, target.scorers, responses)
+    scored = score_run(golden.examples, target.scorers if judged is None else judged.scorers, responses)
+    if judged is not None:
+        scored = replace(scored, judged=judged.seen)
     if base is not None:
         alike = likeness(golden.examples, responses, base.texts)
         scored = replace(scored, observed={**scored.observed, **alike})
@@ -89,10 +94,10 @@ def appraise(
         scored = replace(scored, observed={**scored.observed, **paid})
     about = subject_of(store, target, golden, record.baseline_id)
     before = history.state_before(store, target.name, record.segment, about)
-    after, judged = judge.judge(about, before, _measurement(record, scored, measured=trouble is None))
+    after, found = judge.judge(about, before, _measurement(record, scored, measured=trouble is None))
     if trouble is not None:
-        judged = replace(judged, reason=trouble)
-    return Appraised(record, _served(served, responses), responses, scored, about, judged, after)
+        found = replace(found, reason=trouble)
+    return Appraised(record, _served(served, responses), responses, scored, about, found, after)
 
 
 def conclude(
@@ -134,7 +139,7 @@ def conclude(
         run_id,
         verdict=judged.verdict,
         reason=judged.reason,
-        measured=judged.verdict is not Verdict.INCONCLUSIVE,
+        measured=judged.taken_in,
         requests=Requests(answered, asked - answered, sum(max(r.attempts - 1, 0) for r in responses)),
         input_tokens=tokens[0],
         output_tokens=tokens[1],
@@ -146,6 +151,7 @@ def conclude(
         answered=scored.answered,
         latency_s=scored.latency_s,
         observed=scored.observed,
+        judged=scored.judged,
         now=clock(),
         snapshot=judge.dump(appraised.after),
         alerts=transition.alerts,
@@ -224,6 +230,7 @@ def _measurement(record: RunRecord, scored: Scored, *, measured: bool) -> Measur
         observed=scored.observed,
         labels=scored.labels,
         malformed=scored.malformed,
+        judged=scored.judged,
         burst=record.kind is RunKind.BURST,
     )
 
@@ -232,7 +239,7 @@ def _transition(
     store: Store, config: Config, target: Target, record: RunRecord, judged: judge.Judgement, now: float
 ) -> Transition:
     dark, last_measured_at = 0, None
-    if judged.verdict is Verdict.INCONCLUSIVE:
+    if not judged.taken_in:
         dark = 1
         for run in store.runs(target.name, limit=_LOOK_BACK, before=record.id):
             if run.measured:
@@ -244,6 +251,7 @@ def _transition(
         run=record.id,
         started_at=record.started_at,
         verdict=judged.verdict,
+        answered=judged.taken_in,
         findings=judged.findings,
         severity=target.severity,
         labels=target.labels,

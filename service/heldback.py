@@ -52,7 +52,7 @@ def tell(
 
 def _held(alert: Alert, silences: Sequence[Silence], now: float) -> bool:
     return (
-        alert.kind in (AlertKind.REGRESSION, AlertKind.OUTAGE)
+        alert.kind in (AlertKind.REGRESSION, AlertKind.OUTAGE, AlertKind.JUDGE)
         and alert.notified_at is None
         and alert.state is AlertState.FIRING
         and not any(silence.covers(alert.target, alert.id, now) for silence in silences)

@@ -66,6 +66,7 @@ def subject(
         days=days_of(examples),
         reference=reference,
         logprobs=logprobs,
+        judges=tuple(s.scorer_name for s in scorers if getattr(s, "asks", False)),
         promises=promises or {},
     )
 

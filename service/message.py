@@ -284,6 +284,8 @@ def _title(
         if reached is False:
             return f"{alert.target} cannot be reached: {answered}"
         return f"{alert.target} is reached but answers too little: {answered}"
+    if alert.kind is AlertKind.JUDGE:
+        return f"{alert.target}: {_judges(alert, resolved=resolved)}"
     if finding is None:
         return f"{alert.target} {'has recovered' if resolved else 'has regressed'}"
     happened = f"{wording.subject(finding)} {wording.happened(finding)}"
@@ -291,6 +293,18 @@ def _title(
     if lost and not resolved and finding["check"] != ADAPTER:
         return f"{alert.target} answers like its base model: {happened}"
     return f"{alert.target} has recovered: {happened}" if resolved else f"{alert.target}: {happened}"
+
+
+def _judges(alert: Alert, *, resolved: bool) -> str:
+    """What is the matter with the judges, and that the model is not meant."""
+    names = ", ".join(sorted({f.scorer for f in alert.findings if f.scorer}))
+    if resolved:
+        return f"the judge of {names} can be trusted again"
+    if any(f.evidence is not None for f in alert.findings):
+        return f"the judge of {names} changed, not the model; its scores are inconclusive"
+    return (
+        f"the judge of {names} gives no verdicts; its scores are missing, which says nothing about the model"
+    )
 
 
 def _without_labels(cause: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -16,7 +16,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector, CollectorRegistry
 
-from checks.types import ALL, ScoreSummary
+from checks.types import ALL, ScoreSummary, Verdict
 from service import __version__
 from service.facts import Facts, TargetFacts, WorthFacts
 from service.metrics_findings import Row, of_findings
@@ -357,7 +357,7 @@ def _of_last_run(facts: TargetFacts, run: RunRecord | None) -> Iterator[Row]:
     if run is None:
         return
     if run.measured is not None:
-        yield "goldwatch_measured", (), float(run.measured)
+        yield "goldwatch_measured", (), float(run.measured and run.verdict is not Verdict.INCONCLUSIVE)
     if run.finished_at is not None:
         yield "goldwatch_last_run_timestamp_seconds", (), run.finished_at
         yield "goldwatch_run_duration_seconds", (), max(run.finished_at - run.started_at, 0.0)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,6 +24,7 @@ from service.records import BaselineRecord, Golden, NewRun, Requests, RunKind, R
 from service.segment import segment_key
 
 if TYPE_CHECKING:
+    from service.anchors import Anchors
     from service.config import Config, Target
     from service.replay import ReplayPlan, ReplayResult
     from service.store import Store
@@ -72,9 +73,11 @@ async def run_target(
 
     Raises:
         GoldenError: the golden set is not frozen, or was edited.
+        AnchorsError: a judge's anchors cannot be read.
         StoreError: the store failed; what was saved is intact.
     """
     golden = await asyncio.to_thread(check_lock, Path(target.golden))
+    await asyncio.to_thread(_anchors, target)
     first = await _replayed(shell, target, golden, kind, scheduled_at, progress)
     if first is None:
         return []
@@ -88,7 +91,8 @@ async def _confirmed(
     runs = [first]
     while (
         target.confirm
-        and runs[-1].judgement.verdict is Verdict.SUSPECT
+        and runs[-1].judgement.suspect
+        and runs[-1].judgement.verdict is not Verdict.REGRESSED
         and len(runs) <= CONFIRMATIONS
         and not (shell.stop and shell.stop.is_set())
     ):
@@ -161,6 +165,10 @@ async def _replayed(
     scheduled_at: float | None,
     progress: Progress | None,
 ) -> Finished | None:
+    if any(getattr(scorer, "asks", False) for scorer in target.scorers):
+        from service.rescoring import rescore_if_judges_changed  # noqa: PLC0415  # only where one asks
+
+        await rescore_if_judges_changed(shell, target, golden)
     run_id = await asyncio.to_thread(_claim, shell, target, golden, kind, scheduled_at)
     if run_id is None:
         return None
@@ -259,6 +267,7 @@ async def _carry_out(
     from service.replay import SaveError, replay  # noqa: PLC0415  # heavy, and only runs need it
 
     store, endpoint = shell.store, target.endpoint
+    anchors = await asyncio.to_thread(_anchors, target)
     plan = await asyncio.to_thread(plan_of, shell, target)
     already = await asyncio.to_thread(store.answered_keys, run_id)
     trouble: str | None = None
@@ -286,8 +295,18 @@ async def _carry_out(
             from service.base_answers import to_hold_against  # noqa: PLC0415  # only where one is configured
 
             base = await to_hold_against(shell, target, golden)
+        judged = None
+        if trouble is None and anchors is not None:
+            from service.judging import ask_judges  # noqa: PLC0415  # only where a scorer asks a model of its own
+
+            judged = await ask_judges(
+                shell, target, golden, run_id, anchors, since=accepted_at(store, run_id)
+            )
+            if judged.interrupted:
+                await asyncio.to_thread(store.release_lease, run_id, shell.owner)
+                return None
         appraised = await asyncio.to_thread(
-            appraise, store, target, golden, run_id, served=served, trouble=trouble, base=base
+            appraise, store, target, golden, run_id, served=served, trouble=trouble, base=base, judged=judged
         )
         diagnosis = None
         if appraised.judgement.verdict is Verdict.REGRESSED:
@@ -310,6 +329,22 @@ async def _carry_out(
 
         await refresh(shell, target, golden, appraised)
     return finished
+
+
+def _anchors(target: Target) -> Mapping[str, Anchors] | None:
+    """The anchors of the scorers that ask a model of their own; None where none asks."""
+    if not any(getattr(scorer, "asks", False) for scorer in target.scorers):
+        return None
+    from service.judging import anchors_of  # noqa: PLC0415  # as in the run
+
+    return anchors_of(target)
+
+
+def accepted_at(store: Store, run_id: int) -> float:
+    """When the run's baseline was begun, seconds since 1970."""
+    run = store.run(run_id)
+    baselines = () if run is None else store.baselines(run.target)
+    return next((b.created_at for b in baselines if run is not None and b.id == run.baseline_id), 0.0)
 
 
 @contextlib.asynccontextmanager

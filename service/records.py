@@ -249,8 +249,8 @@ class ImportedRun:
     """A finished run that another store made, as ``baseline: {from: FILE}`` brings it in.
 
     The arrays run over the golden set's examples in its order; ``observed`` maps what was seen of the answers to one.
-    ``responses`` may be empty: without
-    them nobody can be shown what the model used to say.
+    ``responses`` may be empty: without them nobody can be shown what the model used to say. ``judged`` is as in a
+    measurement, empty where unknown.
     """
 
     started_at: float
@@ -262,6 +262,7 @@ class ImportedRun:
     served: Served | None = None
     responses: tuple[Response, ...] = ()
     observed: Mapping[str, FloatArray] = field(default_factory=dict)
+    judged: Mapping[str, FloatArray] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

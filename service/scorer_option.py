@@ -79,10 +79,15 @@ def check_scorable(scorers: Sequence[Scorer], examples: Sequence[Example]) -> li
     """What the scorers cannot score of the golden set, one line per scorer; nothing where they can score all.
 
     Raises:
-        UserError: a scorer can score no example at all.
+        UserError: a scorer can score no example at all, or asks a model of its own.
     """
     notes = []
     for scorer in scorers:
+        if getattr(scorer, "asks", False):
+            raise UserError(
+                f"scorer {scorer.scorer_name} asks a model of its own, and recorded answers are scored offline",
+                "put it into a target's `scorers` and run that: goldwatch run",
+            )
         problems = [(e.id, why) for e in examples if (why := scorer.problem(e)) is not None]
         if not problems:
             continue

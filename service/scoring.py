@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -25,7 +25,7 @@ class Scored:
     ``answered`` is bool [examples]: every repeat was answered; ``latency_s`` float [examples], the mean over
     repeats, NaN where unanswered or unknown. ``observed`` [examples] by name, means over the answered repeats, NaN
     where there is none: ``length`` in characters, ``refusal`` (1: refused), and ``first_logprob`` and ``ttft_s`` (the
-    wait for the first token) where any is known.
+    wait for the first token) where any is known. ``judged``: what was seen of the judges.
     """
 
     vectors: tuple[ScoreVector, ...]
@@ -33,6 +33,7 @@ class Scored:
     answered: BoolArray
     latency_s: FloatArray
     observed: Mapping[str, FloatArray]
+    judged: Mapping[str, FloatArray] = field(default_factory=dict)
 
     @property
     def labels(self) -> dict[str, Mapping[int, str]]:

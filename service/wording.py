@@ -24,11 +24,12 @@ _PROMISED = {
     "ttft_p95": "p95 time to first token",
     "usd_per_1000_requests": "cost per 1,000 requests",
 }
-_ON_SCORES = frozenset({"quality", "floor", "generalization", "staleness", "adapter_applied"})
+_ON_SCORES = frozenset({"quality", "floor", "generalization", "staleness", "adapter_applied", "judge_drift"})
 _IN_NATS = frozenset({"identity"})
 _NAMED = {"adapter_applied": "adapter"}
 _LEADING = frozenset({"quality", "floor"})
 _OUTPUTS = "output_shift"
+_JUDGES = "judge_drift"
 _LENGTH = "length"
 
 
@@ -37,9 +38,13 @@ def subject(finding: FindingObject) -> str:
 
     >>> subject({"check": "quality", "scorer": "label", "slice": "lang=de"})
     'label lang=de'
+    >>> subject({"check": "judge_drift", "scorer": "polite"})
+    'anchors of polite'
     """
     check = str(finding.get("check"))
     name = str(finding.get("scorer") or _NAMED.get(check, check))
+    if check == _JUDGES:
+        return f"anchors of {name}"
     if check == _PROMISES:
         name = _PROMISED.get(name, name)
     return name if finding.get("slice") in (None, ALL) else f"{name} {finding['slice']}"

@@ -114,7 +114,10 @@ class SubjectPart(Part):
 
 
 class MeasurementPart(Part):
-    """One run as the checks saw it. Lists run over the golden set; null is unscored, unanswered or unknown."""
+    """One run as the checks saw it. Lists run over the golden set; null is unscored, unanswered or unknown.
+
+    Those of ``judged`` run over the anchors of a judge.
+    """
 
     run: int
     started_at: float
@@ -126,6 +129,7 @@ class MeasurementPart(Part):
     answered: list[int]
     latency_s: list[Number]
     observed: Rows = Field(default_factory=dict)
+    judged: Rows = Field(default_factory=dict)
     labels: dict[str, dict[str, list[int]]] = Field(default_factory=dict)
     malformed: dict[str, list[int]] = Field(default_factory=dict)
     asked: list[int] | None = None
@@ -153,6 +157,7 @@ def to_part(run: Measurement, examples: int) -> MeasurementPart:
         answered=_positions(run.answered),
         latency_s=numbers(run.latency_s),
         observed={name: numbers(row) for name, row in run.observed.items()},
+        judged={name: numbers(row) for name, row in run.judged.items()},
         labels={name: _by_label(words) for name, words in run.labels.items()},
         malformed={name: [int(i) for i in places] for name, places in run.malformed.items()},
         asked=None if run.asked is None else _positions(run.asked),
@@ -181,6 +186,7 @@ def from_part(part: MeasurementPart, examples: int) -> Measurement:
         burst=part.burst,
         asked=None if part.asked is None else _mask(part.asked, examples),
         observed={name: array(row) for name, row in part.observed.items()},
+        judged={name: array(row) for name, row in part.judged.items()},
         labels={name: _words(found, examples) for name, found in part.labels.items()},
         malformed={name: tuple(_inside(places, examples)) for name, places in part.malformed.items()},
     )

@@ -13,13 +13,14 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, ClassVar
 
 import numpy as np
 from pydantic import ValidationError
 
 from checks import judge
 from checks.registry import UnknownKindError, find
+from checks.scorers import Scorer
 from checks.types import (
     ErrorKind,
     Example,
@@ -28,6 +29,7 @@ from checks.types import (
     Measurement,
     Response,
     ResponseError,
+    Score,
     Subject,
     Verdict,
 )
@@ -47,9 +49,6 @@ from service.golden.parse import example_of
 from service.report import finding_object
 from service.scoring import score_run
 from service.text import safe
-
-if TYPE_CHECKING:
-    from checks.scorers import Scorer
 
 _MOST_TOLD = 10
 _DIGITS = 1e-9
@@ -139,12 +138,25 @@ def _told(differences: Sequence[str]) -> tuple[str, ...]:
     return (*differences[:_MOST_TOLD], *([f"and {more} more"] if more > 0 else []))
 
 
+class _Asked(Scorer):
+    """In place of a scorer that asks a model: what it said is in the bundle, and cannot be asked again."""
+
+    asks: ClassVar[bool] = True
+
+    def score(self, example: Example, response: Response) -> Score:  # noqa: ARG002  # never asked
+        """Unscored."""
+        return Score.unscored("its model is not asked here")
+
+
 def _scorer(path: Path, options: Mapping[str, Any]) -> Scorer:
     kind = options.get("kind")
     if not isinstance(kind, str):
         raise altered(path, "subject.json: a scorer has no kind")
     try:
-        made: Scorer = find("checks.scorers", kind).model_validate(options)
+        found = find("checks.scorers", kind)
+        if getattr(found, "asks", False):
+            return _Asked(kind=kind, name=str(options.get("name", kind)), min=options.get("min"))
+        made: Scorer = found.model_validate(options)
     except (UnknownKindError, ImportError):
         raise BundleError(
             f"{path}: was scored by {safe(kind, 60)!r}, which is not installed here",
@@ -182,6 +194,7 @@ def _subject(stated: SubjectPart, scorers: Sequence[Scorer]) -> Subject:
         days=None if stated.days is None else np.array(stated.days, dtype=float),
         reference=stated.reference,
         logprobs=stated.logprobs,
+        judges=tuple(s.scorer_name for s in scorers if getattr(s, "asks", False)),
         promises=stated.promises,
     )
 

@@ -49,6 +49,7 @@ from service.report import finding_object
 from service.segment import measured_by, segment_key
 
 if TYPE_CHECKING:
+    from checks.scorers import Scorer
     from checks.types import Response, Subject
     from service.config import Target
     from service.records import Golden, RunRecord
@@ -145,7 +146,7 @@ def _line_of(run: Measurement, examples: int) -> bytes:
 def _subject(
     target: Target, golden: Golden, about: Subject, *, texts: bool, clean: Callable[[str], str]
 ) -> SubjectPart:
-    scorers = [{**measured_by(s), **({} if s.min is None else {"min": s.min})} for s in target.scorers]
+    scorers = [_scorer(s) for s in target.scorers]
     question = [target.endpoint.kind, target.endpoint.question()] if texts else None
     return SubjectPart(
         scorers=json.loads(json.dumps(scorers, default=list)),
@@ -172,6 +173,15 @@ def _subject(
         ],
         days=None if about.days is None else [None if d != d else float(d) for d in about.days],  # noqa: PLR0124
     )
+
+
+def _scorer(scorer: Scorer) -> dict[str, Any]:
+    """What decides its scores; of one that asks a model not where, and not what it is asked."""
+    if getattr(scorer, "asks", False):
+        options = {"kind": scorer.kind, "name": scorer.scorer_name}
+    else:
+        options = measured_by(scorer)
+    return {**options, **({} if scorer.min is None else {"min": scorer.min})}
 
 
 def _cleaned(value: Any, clean: Callable[[str], str]) -> Any:

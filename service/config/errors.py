@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 
+from checks.registry import did_you_mean, list_of
 from service.errors import UserError
+
+__all__ = ["MAX_LISTED", "ConfigError", "Problem", "did_you_mean", "list_of"]
 
 MAX_LISTED = 50
 
@@ -41,26 +43,3 @@ class ConfigError(UserError):
         if len(self.problems) > MAX_LISTED:
             shown.append(f"{file}: and {len(self.problems) - MAX_LISTED} more faults")
         super().__init__("\n".join(shown))
-
-
-def did_you_mean(word: str, known: Sequence[str]) -> str:
-    """``; did you mean 'x'?`` for the nearest known word, or nothing.
-
-    >>> did_you_mean("schedul", ["schedule", "scorers"])
-    "; did you mean 'schedule'?"
-    >>> did_you_mean("zzz", ["schedule"])
-    ''
-    """
-    lowered = {name.lower(): name for name in known}
-    near = get_close_matches(word.lower(), list(lowered), n=1, cutoff=0.6)
-    return f"; did you mean {lowered[near[0]]!r}?" if near else ""
-
-
-def list_of(words: Sequence[str], limit: int = 30) -> str:
-    """The words with commas between them; the rest beyond ``limit`` counted.
-
-    >>> list_of(["a", "b", "c"], 2)
-    'a, b and 1 more'
-    """
-    shown = ", ".join(words[:limit])
-    return shown if len(words) <= limit else f"{shown} and {len(words) - limit} more"

@@ -23,13 +23,13 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from checks.plugged import Plugged
 from checks.scorers import Scorer
 from checks.traffic import PART as TRAFFIC_PART
 from checks.traffic import WINDOW_S as TRAFFIC_WINDOW_S
 from service.config.cron import check_cron, check_timezone
 from service.config.deployments import Deployments, Webhooks
 from service.config.durations import Duration
-from service.config.plugged import Plugged
 from service.config.section import HomePath, Section, Variable
 from service.config.section import fault as _fault
 from service.errors import UserError

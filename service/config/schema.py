@@ -31,7 +31,7 @@ def schema() -> dict[str, Any]:
 
 def _expand(part: Any, definitions: dict[str, Any]) -> Any:
     """The schema with one alternative per kind wherever a plug-in is allowed."""
-    from service.config.plugged import ROOM_MARK  # noqa: PLC0415  # with the models
+    from checks.plugged import ROOM_MARK  # noqa: PLC0415  # with the models
 
     if isinstance(part, list):
         return [_expand(item, definitions) for item in part]
@@ -61,10 +61,11 @@ def _alternative(room: str, kind: str, definitions: dict[str, Any]) -> dict[str,
     name = f"{room.rpartition('.')[2]}.{kind}"
     if name not in definitions:
         made = find(room, kind).model_json_schema(by_alias=True, ref_template=f"{_REF}{name}.{{model}}")
-        definitions.update({f"{name}.{inner}": part for inner, part in made.pop("$defs", {}).items()})
+        inner = {f"{name}.{inner}": part for inner, part in made.pop("$defs", {}).items()}
+        definitions.update({key: _expand(part, definitions) for key, part in inner.items()})
         made["properties"]["kind"].pop(
             "default", None
         )  # in a file, the kind is what tells the alternatives apart
         made["required"] = sorted({"kind", *made.get("required", [])})
-        definitions[name] = made
+        definitions[name] = _expand(made, definitions)  # a plug-in may hold another one: a judge its endpoint
     return {"$ref": _REF + name}

@@ -12,9 +12,9 @@ from typing import Any, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from checks.plugged import Plugged
 from checks.registry import UnknownKindError, find
 from service.config.errors import Problem, did_you_mean, list_of
-from service.config.plugged import Plugged
 from service.config.source import Document, Path, show_path
 from service.text import safe
 

@@ -120,6 +120,12 @@ async def _asked(
             own = served
         if key in ("endpoint", "reference") and one.level is Level.FAILED:
             answers = False
+    for scorer in target.scorers:
+        if getattr(scorer, "asks", False):
+            from service.doctor.judges import look_at_judge  # noqa: PLC0415  # only where one asks
+
+            if (judge := await look_at_judge(client, target, scorer)) is not None:  # type: ignore[arg-type]  # it asks
+                yield judge
     if golden is None or own is None or not answers:
         why = "not compared: an endpoint does not answer, or there is no golden set"
         yield Diagnosis(Part.BASE_MODEL, target.name, Level.WARNING, why, "correct what failed above first")

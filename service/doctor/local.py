@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from checks.scorers import Scorer
+from checks.scorers._asking import AskingScorer
+from service.anchors import load as load_anchors
 from service.doctor import Diagnosis, Level, Part
 from service.errors import UserError
 from service.golden import check_lock, load
@@ -24,7 +26,9 @@ def endpoints_of(target: Target) -> Mapping[str, Any]:
     named = {"endpoint": target.endpoint}
     if target.reference is not None:
         named["reference"] = target.reference
-    return named | {f"challengers.{name}": endpoint for name, endpoint in target.challengers.items()}
+    named |= {f"challengers.{name}": endpoint for name, endpoint in target.challengers.items()}
+    asking = [scorer for scorer in target.scorers if isinstance(scorer, AskingScorer)]
+    return named | {f"scorers.{scorer.scorer_name}": scorer.endpoint for scorer in asking}
 
 
 def look_at_secrets(config: Config, targets: Sequence[Target], environ: Mapping[str, str]) -> list[Diagnosis]:
@@ -109,7 +113,24 @@ def look_at_golden(target: Target) -> tuple[Diagnosis, Golden | None]:
 
 def look_at_scorers(target: Target, golden: Golden) -> list[Diagnosis]:
     """Whether each scorer can score each example: failed where it can score none, a warning where not all."""
-    return [_scorer(target, scorer, golden) for scorer in target.scorers]
+    found = [_scorer(target, scorer, golden) for scorer in target.scorers]
+    return found + [_anchors(target, scorer) for scorer in target.scorers if isinstance(scorer, AskingScorer)]
+
+
+def _anchors(target: Target, scorer: AskingScorer) -> Diagnosis:
+    """Whether the model that a scorer asks is watched; a warning where it is not."""
+    name = scorer.scorer_name
+    if scorer.anchors is None:
+        why = f"{name} has no anchors: a change of the model that it asks would pass for one of {target.name}"
+        remedy = "name a file of frozen answers with people's scores: anchors: FILE"
+        return Diagnosis(Part.SCORERS, target.name, Level.WARNING, why, remedy)
+    try:
+        found = load_anchors(scorer.anchors)
+    except UserError as error:
+        return Diagnosis(Part.SCORERS, target.name, Level.FAILED, error.message, error.remedy)
+    count = len(found.examples)
+    message = f"{name} has {count} anchors: as many requests to its model in every run, besides answers that are new"
+    return Diagnosis(Part.SCORERS, target.name, Level.OK, message, facts={"scorer": name, "anchors": count})
 
 
 def _scorer(target: Target, scorer: Scorer, golden: Golden) -> Diagnosis:

@@ -37,6 +37,8 @@ def _lines(message: Mapping[str, Any]) -> Iterator[str]:
     yield _when(alert)
     if alert["reason"] and alert["kind"] == "outage":
         yield str(alert["reason"])
+    if alert["kind"] == "judge":
+        yield from (f"{wording.subject(f)}: {f['reason']}" for f in alert["findings"][:_MOST_FINDINGS])
     if alert.get("flapping"):
         yield "Flapping: it comes and goes, and resolves once it has stayed away for a while."
     if seen := alert.get("acknowledged"):
@@ -64,6 +66,8 @@ def _when(alert: Mapping[str, Any]) -> str:
     since = f"Since {wording.clock(alert['onset_at'] or alert['opened_at'])}"
     if alert["kind"] == "watch":
         return f"{since}. The watch itself is in trouble; this says nothing about the model."
+    if alert["kind"] == "judge":
+        return f"{since}. This is about the judge, not about the model."
     if alert["kind"] == "notice":
         return f"{since}. Nothing is broken now: plan for it."
     ended = "" if alert["resolved_at"] is None else f", resolved {wording.clock(alert['resolved_at'])}"

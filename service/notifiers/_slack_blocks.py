@@ -125,6 +125,8 @@ def _what(alert: Mapping[str, Any]) -> list[str]:
         lines.append(f"👀 *Acknowledged* by {plain(seen['by'], 200)} {wording.clock(seen['at'])}{said}")
     if alert["reason"] and alert["kind"] == "outage":
         lines.append(plain(alert["reason"], 500))
+    if alert["kind"] == "judge":
+        lines += [plain(f"{wording.subject(f)}: {f['reason']}", 500) for f in findings[:_MOST_SUBJECTS]]
     return lines
 
 
@@ -148,6 +150,10 @@ def _when_and_how_much(alert: Mapping[str, Any]) -> Iterable[str]:
     if alert["kind"] == "watch":
         yield f"Since {wording.clock(alert['opened_at'])}"
         yield "the watch itself is in trouble; this says nothing about the model"
+        return
+    if alert["kind"] == "judge":
+        yield f"Since {wording.clock(alert['opened_at'])}"
+        yield "this is about the judge, not about the model"
         return
     if alert["kind"] == "notice":
         yield f"Since {wording.clock(alert['opened_at'])}"

@@ -28,6 +28,7 @@ from service.text import safe
 NAMES = {
     "regression": "GoldwatchModelRegressed",
     "outage": "GoldwatchNotMeasured",
+    "judge": "GoldwatchJudgeDrift",
     "watch": "GoldwatchWatchTrouble",
     "notice": "GoldwatchNotice",
 }

@@ -20,7 +20,7 @@ from checks.types import Verdict
 from service.records import BaselineRecord, ImportedRun, RunKind, RunState
 from service.store import lineage, packing, values
 from service.store.errors import StoreError
-from service.store.judging import Judging, put_judgement
+from service.store.judging import Judging, joined, put_judgement
 from service.store.responses import insert_responses
 from service.store.tables import BASELINE, LINEAGE, RUN
 
@@ -235,7 +235,7 @@ class Baselines(Judging):
                     run.vectors,
                     run.answered,
                     run.latency_s,
-                    run.observed,
+                    joined(run.observed, run.judged),
                 )
                 if run.responses:
                     insert_responses(

@@ -31,6 +31,7 @@ from service.store.outbox import Outbox
 from service.store.responses import Responses
 from service.store.tables import JUDGEMENT, LEASE, RESPONSE, RUN, SNAPSHOT, TARGET_STATE, VECTOR
 
+_JUDGED = "judged\0"  # before the names of what was seen of the judges, among what was observed
 _PAGE = 200  # runs that are in memory at once while history is streamed
 
 
@@ -56,6 +57,7 @@ class Judging(Responses, Outbox):
         latency_s: FloatArray | None,
         now: float,
         observed: Mapping[str, FloatArray] | None = None,
+        judged: Mapping[str, FloatArray] | None = None,
         snapshot: bytes | None = None,
         alerts: Sequence[Alert] = (),
         outbox: Sequence[Notification] = (),
@@ -80,6 +82,7 @@ class Judging(Responses, Outbox):
             latency_s: Float [examples], NaN where unknown. Kept in whole microseconds.
             now: Seconds since 1970.
             observed: What was seen of the outputs, float [examples] by name; kept for ever.
+            judged: What was seen of the judges, by name; kept for ever.
             snapshot: The fold of the segment's history up to and with this run.
             alerts: Those that were opened or changed.
             outbox: Messages to send. One that is there already (same id) stays as it is.
@@ -116,8 +119,9 @@ class Judging(Responses, Outbox):
                 )
             )
             connection.execute(delete(LEASE).where(LEASE.c.run_id == run_id))
+            seen = joined(observed or {}, judged or {})
             put_judgement(
-                connection, run_id, verdict, summaries, findings, vectors, answered, latency_s, observed or {}
+                connection, run_id, verdict, summaries, findings, vectors, answered, latency_s, seen
             )
             self._put_snapshot(connection, run_id, run.target, run.segment, snapshot)
             self._put_alerts(connection, alerts)
@@ -225,7 +229,8 @@ class Judging(Responses, Outbox):
                 latency_s=np.zeros(0) if row.latency is None else packing.unpack_latency(row.latency),
                 share=row.share,
                 period_h=row.period_h,
-                observed=packing.unpack_observed(row.observed),
+                observed=_observed(row.observed),
+                judged=_judged(row.observed),
                 labels={v.scorer: packing.unpack_words(v.labels) for v in by_run.get(row.id, ()) if v.labels},
                 malformed={
                     v.scorer: packing.unpack_positions(v.format_failures)
@@ -286,6 +291,20 @@ class Judging(Responses, Outbox):
                 },
             )
         )
+
+
+def joined(observed: Mapping[str, FloatArray], judged: Mapping[str, FloatArray]) -> dict[str, FloatArray]:
+    """What was seen of the outputs and of the judges, as it is kept."""
+    return {**observed, **{_JUDGED + name: row for name, row in judged.items()}}
+
+
+def _observed(blob: bytes | None) -> dict[str, FloatArray]:
+    return {name: row for name, row in packing.unpack_observed(blob).items() if not name.startswith(_JUDGED)}
+
+
+def _judged(blob: bytes | None) -> dict[str, FloatArray]:
+    kept = packing.unpack_observed(blob).items()
+    return {name.removeprefix(_JUDGED): row for name, row in kept if name.startswith(_JUDGED)}
 
 
 def put_judgement(

@@ -15,7 +15,7 @@ from service.alerting import AlertState
 from service.records import RunState
 from service.store import packing, texts
 from service.store.database import Database
-from service.store.tables import ALERT, BASELINE, COMPARISON, RESPONSE, RUN, TEXT
+from service.store.tables import ALERT, BASELINE, COMPARISON, REPLY, RESPONSE, RUN, TEXT
 
 
 class Retention(Database):
@@ -50,6 +50,7 @@ class Retention(Database):
                 .where(COMPARISON.c.asked_at < now - keep_s, COMPARISON.c.answers.is_not(None))
                 .values(answers=None)
             )
+            connection.execute(delete(REPLY).where(REPLY.c.at < now - keep_s))
         if deleted:
             with self._write() as connection:
                 texts.keep_savers_out(connection)

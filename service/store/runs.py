@@ -17,7 +17,7 @@ from service.headline import headline
 from service.records import Headline, NewRun, Requests, RunKind, RunLine, RunRecord, RunState
 from service.store import packing, values
 from service.store.golden import GoldenSets
-from service.store.tables import BASE_ANSWERS, COMPARISON, GOLDEN, JUDGEMENT, LEASE, RESPONSE, RUN
+from service.store.tables import ASKING, BASE_ANSWERS, COMPARISON, GOLDEN, JUDGEMENT, LEASE, RESPONSE, RUN
 from service.store.texts import chunks
 
 
@@ -229,8 +229,8 @@ class Runs(GoldenSets):
         """Tokens and US dollars that a target has used since ``at``, for its daily limits.
 
         A finished run counts whole if it ended since then. A running one counts by the tokens of its
-        saved responses, and by the prices given. What the base model and the challengers were asked counts when
-        they were asked.
+        saved responses, and by the prices given. What the base model, the challengers and judges were asked counts
+        when they were asked.
         """
         mine = (RUN.c.target == target, RUN.c.kind != RunKind.IMPORTED.value)
         finished = select(
@@ -256,14 +256,21 @@ class Runs(GoldenSets):
             func.coalesce(func.sum(COMPARISON.c.output_tokens), 0),
             func.coalesce(func.sum(COMPARISON.c.cost_usd), 0.0),
         ).where(COMPARISON.c.target == target, COMPARISON.c.asked_at >= at)
+        judges = select(
+            func.coalesce(func.sum(ASKING.c.input_tokens), 0),
+            func.coalesce(func.sum(ASKING.c.output_tokens), 0),
+            func.coalesce(func.sum(ASKING.c.cost_usd), 0.0),
+        ).where(ASKING.c.target == target, ASKING.c.asked_at >= at)
         with self._read() as connection:
             done_in, done_out, usd = connection.execute(finished).one()
             now_in, now_out = connection.execute(running).one()
             base_in, base_out, base_usd = connection.execute(base).one()
             other_in, other_out, other_usd = connection.execute(others).one()
-        usd = float(usd) + float(base_usd) + float(other_usd)
+            judge_in, judge_out, judge_usd = connection.execute(judges).one()
+        usd = float(usd) + float(base_usd) + float(other_usd) + float(judge_usd)
         usd += (now_in * input_usd_per_mtok + now_out * output_usd_per_mtok) / 1e6
         tokens = done_in + done_out + now_in + now_out + base_in + base_out + other_in + other_out
+        tokens += judge_in + judge_out
         return int(tokens), float(usd)
 
     def _first(self, query: Select[Any]) -> RunRecord | None:

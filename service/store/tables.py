@@ -361,6 +361,39 @@ class _Comparison(_Row, table=True):
     answers: bytes | None = Field(sa_type=LargeBinary)
 
 
+class _Reply(_Row, table=True):
+    """What a judge (or another model that a scorer asks) replied. ``asked`` names the model, ``key`` the text."""
+
+    __tablename__ = "goldwatch_reply"
+    __table_args__: ClassVar[Any] = (Index(None, "at"), {"sqlite_with_rowid": False})
+    asked: str = Field(sa_type=Text, primary_key=True)
+    key: bytes = Field(sa_type=LargeBinary, primary_key=True)
+    at: float
+    body: bytes = Field(sa_type=LargeBinary)
+
+
+class _Unjudged(_Row, table=True):
+    """What of a segment does not depend on its judges; where only they changed, stored answers are scored again."""
+
+    __tablename__ = "goldwatch_unjudged"
+    target: str = Field(sa_type=SafeText, primary_key=True)
+    segment: str = Field(sa_type=SafeText, primary_key=True)
+    rest: str = Field(sa_type=Text)
+
+
+class _Asking(_Row, table=True):
+    """What asking judges took lately, for the daily limits."""
+
+    __tablename__ = "goldwatch_asking"
+    __table_args__: ClassVar[Any] = (Index(None, "target", "asked_at"),)
+    id: int | None = Field(default=None, primary_key=True)
+    target: str = Field(sa_type=SafeText)
+    asked_at: float
+    input_tokens: int | None = Field(sa_type=BigInteger)
+    output_tokens: int | None = Field(sa_type=BigInteger)
+    cost_usd: float | None
+
+
 class _Traffic(_Row, table=True):
     """How far the traffic of a target was read, the open window, and the kept fold over those that ended."""
 
@@ -454,6 +487,9 @@ MARK = _table(_Mark)
 DIAGNOSIS = _table(_Diagnosis)
 BASE_ANSWERS = _table(_BaseAnswers)
 COMPARISON = _table(_Comparison)
+REPLY = _table(_Reply)
+UNJUDGED = _table(_Unjudged)
+ASKING = _table(_Asking)
 TRAFFIC = _table(_Traffic)
 TRAFFIC_WINDOW = _table(_TrafficWindow)
 TRAFFIC_TEXT = _table(_TrafficText)

@@ -192,7 +192,7 @@ class AlertOut(Model):
 
     id: str
     target: str
-    kind: Literal["regression", "outage", "watch", "notice"]
+    kind: Literal["regression", "outage", "judge", "watch", "notice"]
     state: Literal["firing", "resolved"]
     severity: str
     labels: dict[str, str]

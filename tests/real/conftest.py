@@ -19,11 +19,11 @@ class RunningLlm:
     ``url`` is the ``base_url`` of the OpenAI protocol. ``restart`` changes the strength behind it.
     """
 
-    def __init__(self, scale: float = 1.0) -> None:
+    def __init__(self, scale: float = 1.0, chat_template: str | None = None) -> None:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="llm-server")
         self._thread.start()
-        self._server = LlmServer(scale=scale)
+        self._server = LlmServer(scale=scale, chat_template=chat_template)
         try:
             self._do(self._server.start())
         except BaseException:
@@ -41,6 +41,11 @@ class RunningLlm:
 
     def restart(self, *, scale: float | None) -> None:
         self._do(self._server.restart(scale=scale))
+
+    def change_template(self, chat_template: str) -> None:
+        """Start anew behind the same address, with another chat template: no request and no answer tells of it."""
+        self._server.chat_template = chat_template
+        self._do(self._server.restart(scale=self._server.scale))
 
     def stop(self) -> None:
         try:
@@ -73,6 +78,14 @@ def _llm_process() -> Iterator[RunningLlm]:
 def base_server(_llm_process: RunningLlm) -> Iterator[RunningLlm]:
     """Another server, of the base model alone."""
     server = RunningLlm(scale=0.0)
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def judge_server(_llm_process: RunningLlm) -> Iterator[RunningLlm]:
+    """Another server of the fine-tune, to judge with."""
+    server = RunningLlm()
     yield server
     server.stop()
 

@@ -27,7 +27,7 @@ STYLES = {
     "improved": "bold green", "ok": "bold green",
 }  # fmt: skip
 
-_ON_SCORES = frozenset({"quality", "floor", "generalization", "staleness", "adapter_applied"})
+_ON_SCORES = frozenset({"quality", "floor", "generalization", "staleness", "adapter_applied", "judge_drift"})
 """The checks whose figures are scores, and so are shown as percentages."""
 
 

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from checks.registry import find, kinds
 from checks.scorers import ROOM, Scorer, score
+from checks.scorers._asking import AskingScorer, Replies
 from checks.types import Example, Response
 
 KINDS = kinds(ROOM)
@@ -51,9 +52,24 @@ def example_of(kind: str) -> dict[str, Any]:
     return shown
 
 
+class Whatever(dict[str, str]):
+    """Replies of a model that says the same to whatever it was not expected to be asked."""
+
+    def get(self, key: str, _default: Any = None) -> Any:
+        return self[key] if key in self else self["*"]  # that would call itself
+
+
 def scorer_of(kind: str) -> Scorer:
-    scorer: Scorer = find(ROOM, kind).model_validate(example_of(kind)["scorer"])
-    return scorer
+    """The scorer of the example; one that asks a model knows the replies that the example shows."""
+    shown = example_of(kind)
+    scorer: Scorer = find(ROOM, kind).model_validate(shown["scorer"])
+    if not isinstance(scorer, AskingScorer):
+        return scorer
+    said, example = Whatever({"*": shown["replies"]["right"]}), Example("1", "?", shown["expected"])
+    for name in ("right", "wrong"):
+        *others, last = scorer.questions(example, shown[name])
+        said |= {last: shown["replies"][name], **dict.fromkeys(others, shown["replies"].get("expected", ""))}
+    return scorer.having(Replies(said))
 
 
 def test_the_contracts_scorers_are_there() -> None:
@@ -66,7 +82,7 @@ def test_the_contracts_scorers_are_there() -> None:
 def test_the_documented_example_is_true(kind: str) -> None:
     """The docstring's example can be scored, its right answer scores 1 and its wrong one less."""
     shown, scorer = example_of(kind), scorer_of(kind)
-    assert set(shown) == {"scorer", "expected", "right", "wrong"}
+    assert set(shown) - {"replies"} == {"scorer", "expected", "right", "wrong"}
     example = Example("1", "?", shown["expected"])
     assert scorer.problem(example) is None
     assert score(scorer, example, Response("1", shown["right"])).value == 1.0

@@ -15,8 +15,7 @@ from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationError
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import InitErrorDetails, PydanticCustomError, core_schema
 
-from checks.registry import Plugin, UnknownKindError, find, kinds
-from service.config.errors import did_you_mean, list_of
+from checks.registry import Plugin, UnknownKindError, did_you_mean, find, kinds, list_of
 
 ROOM_MARK = "x-goldwatch-room"
 """Stands in the models' JSON Schema where a plug-in of a room is allowed."""
