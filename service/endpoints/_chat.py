@@ -89,6 +89,10 @@ class Chat(HttpEndpoint):
         """
         raise NotImplementedError
 
+    def arriving(self) -> Arriving:
+        """What cuts a stream into its events."""
+        return Arriving()
+
     @property
     def streams(self) -> bool:
         """Whether the answer is asked for as a stream of events."""
@@ -152,7 +156,7 @@ class Chat(HttpEndpoint):
         """What the answer says while it arrives, with the time of its first token; some gateways do not stream."""
         if not self.streams:
             return await super().read_stream(pieces, started)
-        arriving, reading, ttft_s = Arriving(), Reading(), None
+        arriving, reading, ttft_s = self.arriving(), Reading(), None
         async for piece in pieces:
             for data in arriving.feed(piece):
                 if self._event(data, reading) and ttft_s is None:
