@@ -50,8 +50,6 @@ class Bedrock(Aws, Chat):
         ),
     ]
 
-    stream: Annotated[bool, Field(description="Stream, which measures the time to the first token.")] = False
-
     SERVICE: ClassVar[str] = "bedrock"
     HOST: ClassVar[str] = "bedrock-runtime"
     RESERVED: ClassVar[dict[str, str]] = {
@@ -75,11 +73,6 @@ class Bedrock(Aws, Chat):
         """The address that requests go to."""
         method = "converse-stream" if self.stream else "converse"
         return f"{self.root}/model/{quote(self.model, safe='')}/{method}"
-
-    @property
-    def streams(self) -> bool:
-        """``stream``."""
-        return self.stream
 
     def arriving(self) -> EventStream:
         """AWS's own kind of stream."""
