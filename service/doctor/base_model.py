@@ -66,12 +66,6 @@ _FEWEST = 8
 """Nothing is concluded from fewer examples that were answered all three times: at best 5 must tell for a p-value
 below :data:`ALPHA` (1/3 to the fifth), and not all do."""
 
-_CONNECTION = frozenset({
-    "kind", "name", "price", "base_url", "url", "model", "version", "api_key_env", "api_key_file", "headers",
-    "headers_env", "max_response_bytes", "logprobs", "stream",
-})  # fmt: skip
-"""Fields of an endpoint that say whom to ask; all others are the question."""
-
 
 class Likeness(StrEnum):
     """What the answers say; see the module."""
@@ -194,9 +188,9 @@ def base_model_of(target: Target, served: Served) -> tuple[Endpoint, str] | None
 
 def as_asked(endpoint: Endpoint, reference: Endpoint) -> Endpoint:
     """The reference, asked the endpoint's question where its own configuration says nothing of it."""
-    if endpoint.kind != reference.kind or reference.model_fields_set - _CONNECTION:
+    if endpoint.kind != reference.kind or reference.model_fields_set - reference.CONNECTION:
         return reference
-    question = {name: getattr(endpoint, name) for name in endpoint.model_fields_set - _CONNECTION}
+    question = {name: getattr(endpoint, name) for name in endpoint.model_fields_set - endpoint.CONNECTION}
     return _with(reference, question)
 
 

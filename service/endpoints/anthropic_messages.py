@@ -52,6 +52,7 @@ class AnthropicMessages(Chat):
         ApiVersion, Field(description="The version of the API: 2023-06-01 or 2026-10-21.")
     ] = "2023-06-01"
 
+    CONNECTION: ClassVar[frozenset[str]] = Chat.CONNECTION | {"api_version"}
     KEY_HEADER: ClassVar[str] = "x-api-key"
     KEY_PREFIX: ClassVar[str] = ""
     RESERVED: ClassVar[dict[str, str]] = {

@@ -82,6 +82,7 @@ class Vertex(Chat):
         Field(description="Ask for log-probabilities; a number: the top N too."),
     ] = False
 
+    CONNECTION: ClassVar[frozenset[str]] = Chat.CONNECTION | {"project", "location", "credentials_file"}
     KEY_HEADER: ClassVar[str] = "x-goog-api-key"
     KEY_PREFIX: ClassVar[str] = ""
     FOLLOWS: ClassVar[bool] = False
