@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from grafana_foundation_sdk.builders import dashboard, table, timeseries
 
-from grafana import parts, vllm
+from grafana import checks, parts, traffic, vllm
 from grafana.parts import BLUE, FLEET, GREEN, GREY, ORANGE, RED, chart, figure, steps
 
 _T = 'target="$target"'
@@ -264,4 +264,6 @@ def board() -> dashboard.Dashboard:
         )
         .with_panel(_served())
     )
-    return made.with_row(vllm.row())
+    for panel in checks.panels():
+        made = made.with_panel(panel)
+    return made.with_row(traffic.row()).with_row(vllm.row())

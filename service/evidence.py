@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from checks.types import Example, FloatArray, Response, Verdict
+from checks.types import FloatArray, Response, Verdict
 from service.message import BrokenExample
 from service.records import BaselineRecord, Golden, RunRecord, ScoreVector
 
@@ -76,6 +76,28 @@ def good_run(store: Reader, run_id: int, target: str, onset: int | None) -> int 
     return None
 
 
+def right_before(
+    store: Reader, good: int | None, baseline: BaselineRecord | None, scorer: str, positions: Sequence[int]
+) -> dict[int, int]:
+    """For each position the run whose answer is "before": the good run, or a run of the baseline that had it right.
+
+    An example that is nearly always right may have been wrong in the good run by chance; what it answered then does
+    not say what it used to answer. Without any run that had it right the good run stands.
+    """
+    found = {} if good is None else dict.fromkeys(positions, good)
+    open_ones = set(positions)
+    for run in [*([] if good is None else [good]), *reversed(baseline.runs if baseline else ())]:
+        if not open_ones:
+            break
+        vector = next((v for v in store.vectors(run) if v.scorer == scorer), None)
+        if vector is None:
+            continue
+        right = {p for p in open_ones if p < len(vector.values) and vector.values[p] >= RIGHT}
+        found.update(dict.fromkeys(right, run))
+        open_ones -= right
+    return found
+
+
 @dataclass(frozen=True, slots=True)
 class Sides:
     """Who changed sides by one scorer: positions of those that broke, worst first, and how many were fixed."""
@@ -135,22 +157,16 @@ def broken(
     order = sides.broke
     chosen = [int(i) for i in (order if limit is None else order[:limit])]
     examples = [golden.examples[i] for i in chosen]
-    texts = _texts(store, run_id, before, examples)
+    told = right_before(store, before, baseline, name, chosen)
+    texts = store.response_texts([run_id, *told.values()], [example.id for example in examples])
     broke = tuple(
         BrokenExample(
             id=example.id,
             expected=example.expected,
-            before=texts.get((before, example.id)) if before is not None else None,
+            before=texts.get((told[i], example.id)) if i in told else None,
             now=texts.get((run_id, example.id)),
             reason=now[name].reasons.get(i),
         )
         for i, example in zip(chosen, examples, strict=True)
     )
     return Broken(broke, len(order), sides.fixed_count, name, before)
-
-
-def _texts(
-    store: Reader, run_id: int, before: int | None, examples: Sequence[Example]
-) -> dict[tuple[int, str], str]:
-    runs = [run_id] if before is None else [run_id, before]
-    return store.response_texts(runs, [example.id for example in examples])

@@ -21,10 +21,10 @@ class TargetFacts:
     ``interval_s`` is the time between runs; for a cron the longest of those around now. ``pager`` is the side that
     pages for it, ``goldwatch`` or ``prometheus``. ``tokens_per_day`` and ``usd_per_day`` are its limits.
     ``url`` is the endpoint's address without credentials, ``model`` the name that is asked for,
-    ``reference`` the base model's name; ``floors`` maps a scorer to its ``min``. ``trouble`` is why it could not be
-    run as it stands (an edited golden set, say), None where nothing is wrong. ``retires_on`` is the configured day on
-    which the model goes. ``traffic_window_s``: production traffic is watched by windows of this length; None: it is
-    not.
+    ``reference`` the base model's name; ``floors`` maps a scorer to its ``min``, ``promises`` what is promised to its
+    limit. ``trouble`` is why it could not be run as it stands (an edited golden set, say), None where nothing is wrong.
+    ``retires_on`` is the configured day on which the model goes. ``traffic_window_s``: production traffic is watched by
+    windows of this length; None: it is not.
     """
 
     name: str
@@ -38,12 +38,36 @@ class TargetFacts:
     interval_s: float | None = None
     baseline_runs: int = 10
     floors: Mapping[str, float] = field(default_factory=dict)
+    promises: Mapping[str, float] = field(default_factory=dict)
     trouble: str | None = None
     pager: str = "goldwatch"
     tokens_per_day: int | None = None
     usd_per_day: float | None = None
     retires_on: date | None = None
     traffic_window_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BesideFacts:
+    """A fine-tune beside one challenger: ``pays``, ``no_longer_pays`` or ``undecided``.
+
+    ``effect`` is its mean score minus the challenger's, with a 95% interval; None before they were compared.
+    """
+
+    challenger: str
+    standing: str
+    effect: float | None = None
+    interval: tuple[float, float] | None = None
+    compared_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WorthFacts:
+    """Whether a fine-tune still pays, over all its challengers: in a word, in one line, and beside each."""
+
+    standing: str
+    line: str
+    besides: tuple[BesideFacts, ...] = ()
 
 
 class Facts(Protocol):
@@ -82,6 +106,9 @@ class Facts(Protocol):
 
     def finds(self, target: str, /) -> Sequence[str]:
         """What the watch over the target can find and how soon, in sentences; empty if it cannot be said. Blocks."""
+
+    def worth(self, target: str, /) -> WorthFacts | None:
+        """Whether the target still pays beside its challengers; None where it has none. Blocks."""
 
     def accept_baseline(self, target: str, reason: str, /) -> BaselineRecord:
         """Open a new baseline of what the target answers now; blocks.

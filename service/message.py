@@ -18,7 +18,7 @@ from typing import Any
 from urllib.parse import quote
 
 from checks.causes import Cause
-from checks.types import ErrorKind, Json
+from checks.types import ErrorKind, Json, Verdict
 from service import wording
 from service.alerting import (
     Acknowledgement,
@@ -30,6 +30,7 @@ from service.alerting import (
     notification_id,
 )
 from service.report import finding_object, number
+from service.runbook import ADAPTER, runbook_url
 
 VERSION = 1
 MOST_EXAMPLES = 5
@@ -130,6 +131,7 @@ def body(
             "fixed": evidence.fixed,
             "findings": findings,
             "causes": [cause_object(cause) for cause in evidence.causes],
+            "links": _links(alert, finding, external_url),
         },
         "finding": finding,
         "target": alert.target,
@@ -244,6 +246,21 @@ def page_url(external_url: str | None, *parts: str | int) -> str | None:
     return "/".join([external_url.rstrip("/"), *(quote(str(part), safe="") for part in parts)])
 
 
+def _links(
+    alert: Alert, finding: Mapping[str, Any] | None, external_url: str | None
+) -> dict[str, str | None]:
+    """Where to go from the message: the broken examples, the target's page, the runbook's section. None: no page."""
+    broke = alert.kind is AlertKind.REGRESSION and alert.updated_run is not None
+    lost = any(f.check == ADAPTER and f.verdict is Verdict.REGRESSED for f in alert.findings)
+    check = ADAPTER if lost else None if finding is None else str(finding["check"])
+    own = alert.kind is AlertKind.WATCH and not alert.labels and alert.target == "goldwatch"
+    return {
+        "examples": page_url(external_url, "runs", alert.updated_run or 0, "examples") if broke else None,
+        "target": None if own else page_url(external_url, "targets", alert.target),
+        "runbook": runbook_url(alert.kind, check),
+    }
+
+
 def _title(
     event: AlertEvent,
     alert: Alert,
@@ -270,6 +287,9 @@ def _title(
     if finding is None:
         return f"{alert.target} {'has recovered' if resolved else 'has regressed'}"
     happened = f"{wording.subject(finding)} {wording.happened(finding)}"
+    lost = any(f.check == ADAPTER and f.verdict is Verdict.REGRESSED for f in alert.findings)
+    if lost and not resolved and finding["check"] != ADAPTER:
+        return f"{alert.target} answers like its base model: {happened}"
     return f"{alert.target} has recovered: {happened}" if resolved else f"{alert.target}: {happened}"
 
 

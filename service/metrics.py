@@ -16,9 +16,10 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector, CollectorRegistry
 
-from checks.types import ALL, Finding, ScoreSummary, Verdict
+from checks.types import ALL, ScoreSummary
 from service import __version__
-from service.facts import Facts, TargetFacts
+from service.facts import Facts, TargetFacts, WorthFacts
+from service.metrics_findings import Row, of_findings
 from service.records import (
     DeploymentMark,
     Histogram,
@@ -48,6 +49,8 @@ NAMES: Mapping[str, tuple[str, ...]] = {
     "goldwatch_tokens_total": ("target", "direction"),
     "goldwatch_cost_usd_total": ("target",),
     "goldwatch_limit_used_ratio": ("target", "limit"),
+    "goldwatch_request_cost_usd": ("target",),
+    "goldwatch_promise_used_ratio": ("target", "promise"),
     "goldwatch_examples_total": ("target", "scorer", "outcome"),
     "goldwatch_score_ratio": ("target", "scorer"),
     "goldwatch_baseline_score_ratio": ("target", "scorer"),
@@ -59,6 +62,17 @@ NAMES: Mapping[str, tuple[str, ...]] = {
     "goldwatch_slice_score_change": ("target", "scorer", "slice"),
     "goldwatch_evidence": ("target", "check"),
     "goldwatch_regressed": ("target", "check"),
+    "goldwatch_generalization_difference": ("target", "scorer", "compared"),
+    "goldwatch_staleness_change": ("target", "scorer"),
+    "goldwatch_base_model_alike_ratio": ("target",),
+    "goldwatch_baseline_base_model_alike_ratio": ("target",),
+    "goldwatch_first_token_shift_nats": ("target",),
+    "goldwatch_baseline_first_token_shift_nats": ("target",),
+    "goldwatch_worth_pays": ("target",),
+    "goldwatch_worth_difference": ("target", "challenger"),
+    "goldwatch_worth_difference_lower": ("target", "challenger"),
+    "goldwatch_worth_difference_upper": ("target", "challenger"),
+    "goldwatch_worth_compared_timestamp_seconds": ("target", "challenger"),
     "goldwatch_deployment_timestamp_seconds": ("target",),
     "goldwatch_deployment_info": ("target", "version"),
     "goldwatch_model_retirement_timestamp_seconds": ("target",),
@@ -97,6 +111,9 @@ _HELP = {
     "goldwatch_time_to_first_token_seconds": "Time to the first token of streamed answers.",
     "goldwatch_tokens_total": "Tokens by direction (input, output).",
     "goldwatch_cost_usd_total": "What the tokens cost, in US dollars.",
+    "goldwatch_request_cost_usd": "What an answered request cost in the last measured run, US dollars.",
+    "goldwatch_promise_used_ratio": "What was measured over what is promised, in the last measured run: above 1 it was "
+    "not kept.",
     "goldwatch_examples_total": "Examples by outcome (passed: at least one half, failed, unscored).",
     "goldwatch_limit_used_ratio": "Share of a limit of the UTC day that ended runs have used.",
     "goldwatch_score_ratio": "Mean score over the golden set in the last measured run.",
@@ -109,6 +126,17 @@ _HELP = {
     "goldwatch_slice_score_change": "Mean score of a slice minus the baseline's; the most telling slices.",
     "goldwatch_evidence": "Evidence of a change relative to the paging threshold: 1 pages.",
     "goldwatch_regressed": "1 if the check finds a regression, 0 if not; held while nothing can be measured.",
+    "goldwatch_generalization_difference": "Mean score of new wording minus that of the wording trained on.",
+    "goldwatch_staleness_change": "Change of the score per quarter of a year that knowledge is newer.",
+    "goldwatch_base_model_alike_ratio": "Share of answers that are the base model's (reference) to the letter.",
+    "goldwatch_baseline_base_model_alike_ratio": "The same share in the baseline.",
+    "goldwatch_first_token_shift_nats": "How far the log-probabilities of first tokens moved, in the mean (logprobs).",
+    "goldwatch_baseline_first_token_shift_nats": "How far they usually move.",
+    "goldwatch_worth_pays": "1 if the fine-tune pays beside its challengers, 0 if no longer; absent while undecided.",
+    "goldwatch_worth_difference": "Mean score of the fine-tune minus that of a challenger.",
+    "goldwatch_worth_difference_lower": "Lower end of its 95% interval.",
+    "goldwatch_worth_difference_upper": "Upper end of its 95% interval.",
+    "goldwatch_worth_compared_timestamp_seconds": "When the challenger was last asked.",
     "goldwatch_deployment_timestamp_seconds": "When the newest deployment was marked.",
     "goldwatch_deployment_info": "The version that the newest deployment mark names.",
     "goldwatch_model_retirement_timestamp_seconds": "When the model is switched off (retires_on, else what the "
@@ -177,6 +205,7 @@ class GoldwatchCollector(Collector):
                 *_of_mark(marks.get(facts.name)),
                 *self._of_limits(facts),
                 *self._of_traffic(facts),
+                *_of_worth(self._facts.worth(facts.name)),
             ):
                 values[name].append(((facts.name, *labels), value))
             if (next_at := self._facts.next_run_at(facts.name)) is not None:
@@ -215,6 +244,21 @@ class GoldwatchCollector(Collector):
             yield "goldwatch_limit_used_ratio", ("tokens_per_day",), tokens / facts.tokens_per_day
         if facts.usd_per_day is not None:
             yield "goldwatch_limit_used_ratio", ("usd_per_day",), usd / facts.usd_per_day
+
+
+def _of_worth(found: WorthFacts | None) -> Iterator[Row]:
+    if found is None:
+        return
+    if found.standing != "undecided":
+        yield "goldwatch_worth_pays", (), float(found.standing == "pays")
+    for one in found.besides:
+        if one.effect is not None:
+            yield "goldwatch_worth_difference", (one.challenger,), one.effect
+        if one.interval is not None:
+            yield "goldwatch_worth_difference_lower", (one.challenger,), one.interval[0]
+            yield "goldwatch_worth_difference_upper", (one.challenger,), one.interval[1]
+        if one.compared_at is not None:
+            yield "goldwatch_worth_compared_timestamp_seconds", (one.challenger,), one.compared_at
 
 
 def _of_traffic(found: TrafficView) -> Iterator[Row]:
@@ -258,10 +302,6 @@ def _family(name: str) -> Any:
     return GaugeMetricFamily(name, _HELP[name], labels=labels)
 
 
-Row = tuple[str, Sequence[str], float]
-"""A metric's name, the values of its labels after ``target``, and its value."""
-
-
 def _of_target(facts: TargetFacts, target: TargetMetrics, slices: int) -> Iterator[Row]:
     for verdict, count in sorted(target.runs.items()):
         yield "goldwatch_runs_total", (verdict,), count
@@ -284,8 +324,10 @@ def _of_target(facts: TargetFacts, target: TargetMetrics, slices: int) -> Iterat
     if target.last_measured is not None:
         run = target.last_measured
         yield "goldwatch_last_measured_timestamp_seconds", (), run.finished_at or run.started_at
+        if run.cost_usd is not None and run.requests.ok:
+            yield "goldwatch_request_cost_usd", (), run.cost_usd / (run.requests.ok * max(run.repeats, 1))
         yield from _of_scores(run.summaries)
-        yield from _of_findings(run, slices)
+        yield from of_findings(run, slices)
 
 
 def _of_mark(mark: DeploymentMark | None) -> Iterator[Row]:
@@ -331,68 +373,6 @@ def _of_scores(summaries: Sequence[ScoreSummary]) -> Iterator[Row]:
             yield "goldwatch_score_ratio", (summary.scorer,), summary.mean
         if whole := summary.n + summary.unscored:
             yield "goldwatch_unscored_ratio", (summary.scorer,), summary.unscored / whole
-
-
-def _of_findings(run: RunRecord, slices: int) -> Iterator[Row]:
-    by_check: dict[str, list[Finding]] = {}
-    for finding in run.findings:
-        by_check.setdefault(finding.check, []).append(finding)
-    for check, findings in sorted(by_check.items()):
-        evidence = [f.evidence for f in findings if f.evidence is not None]
-        if evidence:
-            yield "goldwatch_evidence", (check,), max(evidence)
-        judged = [f for f in findings if f.verdict not in (Verdict.LEARNING, Verdict.INCONCLUSIVE)]
-        if judged:
-            yield "goldwatch_regressed", (check,), float(any(f.verdict is Verdict.REGRESSED for f in judged))
-    quality = [f for f in by_check.get("quality", ()) if f.scorer is not None]
-    for finding in quality:
-        if finding.slice == ALL and finding.scorer is not None:
-            yield from _of_change(finding, finding.scorer)
-    means = {(s.scorer, s.slice): s.mean for s in run.summaries}
-    for scorer, name in telling_slices(run, slices):
-        mean = means.get((scorer, name))
-        if mean is not None:
-            yield "goldwatch_slice_score_ratio", (scorer, name), mean
-        for finding in quality:
-            if (finding.scorer, finding.slice) == (scorer, name) and finding.effect is not None:
-                yield "goldwatch_slice_score_change", (scorer, name), finding.effect
-
-
-def _of_change(finding: Finding, scorer: str) -> Iterator[Row]:
-    if finding.baseline is not None:
-        yield "goldwatch_baseline_score_ratio", (scorer,), finding.baseline
-    if finding.effect is not None:
-        yield "goldwatch_score_change", (scorer,), finding.effect
-    if finding.interval is not None:
-        yield "goldwatch_score_change_lower", (scorer,), finding.interval[0]
-        yield "goldwatch_score_change_upper", (scorer,), finding.interval[1]
-
-
-def telling_slices(run: RunRecord, most: int) -> list[tuple[str, str]]:
-    """The (scorer, slice) pairs that tell most: regressed, then suspect, then by evidence and by effect.
-
-    Among equals the larger slice, then the name, so that a quiet target's choice does not change.
-    """
-    findings = {(f.scorer, f.slice): f for f in run.findings if f.check == "quality"}
-
-    def rank(summary: ScoreSummary) -> tuple[bool, bool, float, float, int, str, str]:
-        finding = findings.get((summary.scorer, summary.slice))
-        verdict = finding.verdict if finding else None
-        evidence = (finding.evidence if finding else None) or 0.0
-        effect = (finding.effect if finding else None) or 0.0
-        quiet = verdict not in (Verdict.REGRESSED, Verdict.SUSPECT, Verdict.IMPROVED)
-        return (
-            verdict is not Verdict.REGRESSED,
-            verdict is not Verdict.SUSPECT,
-            0.0 if quiet else -evidence,
-            0.0 if quiet else -abs(effect),
-            -(summary.n + summary.unscored),
-            summary.slice,
-            summary.scorer,
-        )
-
-    ranked = sorted((s for s in run.summaries if s.slice != ALL), key=rank)
-    return [(s.scorer, s.slice) for s in ranked[:most]]
 
 
 def _fill_histogram(

@@ -134,6 +134,7 @@ targets:
     golden: golden/tickets.jsonl         # then: goldwatch freeze golden/tickets.jsonl
     schedule: {{every: 1h}}                # or {{cron: "0 * * * *", timezone: Europe/Berlin}}
     # limits: {{requests_per_second: 20, tokens_per_day: 2000000}}
+    # promises: {{latency_p95: 2s, usd_per_1000_requests: 0.40}}   # page when they are not kept
     scorers:
       - {{kind: label, labels: [billing, login, shipping, bug]}}   # min: 0.90 is a floor that always pages
 

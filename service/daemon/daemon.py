@@ -37,8 +37,9 @@ from service.daemon.lookout import Lookout
 from service.daemon.server import WebServer, address
 from service.daemon.traffic import Traffic
 from service.daemon.watch import Crew, Watch
+from service.daemon.worth import Worths
 from service.errors import UserError
-from service.facts import TargetFacts
+from service.facts import TargetFacts, WorthFacts
 from service.notifiers import read_secret
 from service.notifiers._http import client as notifier_client
 from service.pipeline import Shell
@@ -130,6 +131,7 @@ class Daemon:
         self._tasks: set[asyncio.Task[Any]] = set()
         self._lookout = Lookout(store, clock)
         self._finds = Finds(store, clock)
+        self._worths = Worths(store, clock)
         self._traffic = Traffic(store, clock)
         self._troubles: dict[str, str] = {}
         self._reminded_at: dict[str, float] = {}
@@ -242,6 +244,10 @@ class Daemon:
     def finds(self, target: str, /) -> Sequence[str]:
         """What its detectability card says, from its own runs; reckoned anew after each run."""
         return self._finds.said(self.config, target)
+
+    def worth(self, target: str, /) -> WorthFacts | None:
+        """Whether it still pays, from the comparisons that are stored."""
+        return self._worths.of(self.config, target)
 
     # What happens by itself
 

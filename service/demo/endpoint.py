@@ -139,7 +139,9 @@ class DemoEndpoint(LoopbackServer):
             wait_s += self.fault.delay_s
         await asyncio.sleep(wait_s)
         if request.stream:
-            await _send_events(send, completion.events(include_usage=request.include_usage))
+            await _send_events(
+                send, completion.events(include_usage=request.include_usage, logprobs=request.logprobs)
+            )
         else:
             await Reply.of(200, completion.body(logprobs=request.logprobs)).send(send)
 

@@ -8,7 +8,7 @@ from typing import Any
 from service.config import Config
 from service.demo.loopback import LoopbackServer, Receive, Reply, Scope, Send
 from service.errors import UserError
-from service.facts import TargetFacts
+from service.facts import TargetFacts, WorthFacts
 from service.records import BaselineRecord, RunKind
 
 Application = Callable[[Scope, Receive, Send], Awaitable[Any]]
@@ -48,6 +48,7 @@ class DemoFacts:
                 interval_s=target.schedule.every_s,
                 baseline_runs=target.baseline.runs,
                 floors={s.scorer_name: s.min for s in target.scorers if s.min is not None},
+                promises=target.promises.limits,
                 pager=self._config.alerting.owner,
             )
             for target in self._config.targets
@@ -64,6 +65,10 @@ class DemoFacts:
     def finds(self, _target: str, /) -> Sequence[str]:
         """Nothing: the demo's story is told in hours that are no hours."""
         return ()
+
+    def worth(self, _target: str, /) -> WorthFacts | None:
+        """None: the demo has no challengers."""
+        return None
 
     def accept_baseline(self, _target: str, _reason: str, /) -> BaselineRecord:
         """Refuse: the story is about the one baseline that it began with."""

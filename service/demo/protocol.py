@@ -107,14 +107,27 @@ class Completion:
         }
         return self._frame("chat.completion", [choice]) | {"usage": self._usage()}
 
-    def events(self, *, include_usage: bool) -> list[Mapping[str, Any]]:
-        """The answer as the chunks of a stream, usage last if it is asked for."""
-        deltas: list[tuple[Mapping[str, str], str | None]] = [({"role": "assistant", "content": ""}, None)]
-        deltas += [({"content": token}, None) for token in self.tokens]
-        deltas.append(({}, self.finish_reason))
+    def events(self, *, include_usage: bool, logprobs: bool = False) -> list[Mapping[str, Any]]:
+        """The answer as the chunks of a stream, each token with its log-probability and usage last if asked for."""
+        said = self._logprobs() if logprobs else [None] * len(self.tokens)
+        parts: list[tuple[Mapping[str, str], Mapping[str, Any] | None, str | None]] = [
+            ({"role": "assistant", "content": ""}, None, None),
+            *(({"content": token}, one, None) for token, one in zip(self.tokens, said, strict=True)),
+            ({}, None, self.finish_reason),
+        ]
         chunks: list[Mapping[str, Any]] = [
-            self._frame("chat.completion.chunk", [{"index": 0, "delta": delta, "finish_reason": reason}])
-            for delta, reason in deltas
+            self._frame(
+                "chat.completion.chunk",
+                [
+                    {
+                        "index": 0,
+                        "delta": delta,
+                        "logprobs": None if one is None else {"content": [one]},
+                        "finish_reason": reason,
+                    }
+                ],
+            )
+            for delta, one, reason in parts
         ]
         if include_usage:
             chunks.append(self._frame("chat.completion.chunk", []) | {"usage": self._usage()})

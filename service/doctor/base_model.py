@@ -66,6 +66,9 @@ _FEWEST = 8
 """Nothing is concluded from fewer examples that were answered all three times: at best 5 must tell for a p-value
 below :data:`ALPHA` (1/3 to the fifth), and not all do."""
 
+_PROMPT = frozenset({"system", "messages"})
+"""Two ways to say the same, so that one of the reference's own leaves no room for the endpoint's other."""
+
 
 class Likeness(StrEnum):
     """What the answers say; see the module."""
@@ -187,11 +190,16 @@ def base_model_of(target: Target, served: Served) -> tuple[Endpoint, str] | None
 
 
 def as_asked(endpoint: Endpoint, reference: Endpoint) -> Endpoint:
-    """The reference, asked the endpoint's question where its own configuration says nothing of it."""
-    if endpoint.kind != reference.kind or reference.model_fields_set - reference.CONNECTION:
+    """The reference, asked the endpoint's question where its own configuration says nothing of it.
+
+    One that repeats the system prompt is asked with the endpoint's parameters all the same; one with a prompt or
+    parameters of its own keeps those.
+    """
+    if endpoint.kind != reference.kind:
         return reference
-    question = {name: getattr(endpoint, name) for name in endpoint.model_fields_set - endpoint.CONNECTION}
-    return _with(reference, question)
+    own = reference.model_fields_set | (_PROMPT if reference.model_fields_set & _PROMPT else frozenset())
+    asked = endpoint.model_fields_set - endpoint.CONNECTION - own
+    return _with(reference, {name: getattr(endpoint, name) for name in asked}) if asked else reference
 
 
 def _with(endpoint: Endpoint, values: Mapping[str, Any]) -> Endpoint:

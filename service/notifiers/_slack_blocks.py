@@ -25,6 +25,9 @@ _MOST_LABELS = 8
 _MOST_FIELD = 400
 """Characters of one example's text as escaped: three of them and an id stay below MOST_TEXT."""
 
+_MOST_URL = 500
+"""A longer address is left out: cut it would lead nowhere."""
+
 _ESCAPES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 _LIGHTS = {"critical": "🔴", "warning": "🟠", "info": "🔵"}
 
@@ -42,7 +45,7 @@ def payload(message: Mapping[str, Any]) -> dict[str, Any]:
         _section(_what(alert)),
         _section(_cause(message)),
         *_examples(message["examples"], alert, resolved=resolved),
-        _section(_link(message["url"])),
+        _section(_links(message)),
         _context(_footer(message)),
     ]
     return {
@@ -206,8 +209,19 @@ def _example(example: Mapping[str, Any]) -> str:
     return line + (f"  {plain(example['reason'], 200)}" if example["reason"] else "")
 
 
-def _link(url: str | None) -> list[str]:
-    return [f"<{escape(url, 2000)}|Open the alert>"] if url else []
+def _links(message: Mapping[str, Any]) -> list[str]:
+    """Where to go next, on one line: links, since a webhook's buttons would need an application that answers."""
+    alert = message["alert"]
+    ways = alert.get("links") or {}
+    over = message["event"] == "alert.resolved"
+    named = [
+        ("Broken examples", None if over else ways.get("examples")),
+        ("Alert: acknowledge, silence" if not over else "Alert", message["url"]),
+        ("Target", ways.get("target")),
+        ("Runbook", None if over else ways.get("runbook")),
+    ]
+    shown = [f"<{escape(url, 5 * _MOST_URL)}|{name}>" for name, url in named if url and len(url) <= _MOST_URL]
+    return [" · ".join(shown)] if shown else []
 
 
 def _footer(message: Mapping[str, Any]) -> str:

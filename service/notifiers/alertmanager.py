@@ -120,11 +120,13 @@ def labels(message: Mapping[str, Any]) -> dict[str, str]:
 
 
 def told(message: Mapping[str, Any]) -> dict[str, str]:
-    """What a person reads: ``summary``, ``description``, and where the page is."""
+    """What a person reads: ``summary``, ``description``, and where the page and the runbook are."""
     read = {
         "summary": safe(message["alert"]["title"], 1000),
         "description": "\n".join(_plain.lines(message))[:_MOST_ANNOTATION],
     }
+    if runbook := (message["alert"].get("links") or {}).get("runbook"):
+        read["runbook_url"] = runbook
     return {**read, "dashboard_url": message["url"]} if message["url"] else read
 
 

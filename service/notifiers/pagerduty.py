@@ -130,5 +130,11 @@ def event(message: Mapping[str, Any], happened: AlertEvent, key: str) -> dict[st
     made["client"] = "goldwatch"
     if message["url"]:
         made["client_url"] = message["url"]
-        made["links"] = [{"href": message["url"], "text": "The alert: what broke, since when, why"}]
+    named = {
+        "The alert: what broke, since when, why": message["url"],
+        "Broken examples": (ways := alert.get("links") or {}).get("examples"),
+        "Runbook": ways.get("runbook"),
+    }
+    if links := [{"href": href, "text": text} for text, href in named.items() if href]:
+        made["links"] = links
     return made

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from checks.types import Example, FloatArray, Json, Message
-from service.evidence import RIGHT, Sides, baseline_means, changed, good_run
+from service.evidence import RIGHT, Sides, baseline_means, changed, good_run, right_before
 from service.records import BaselineRecord, RunRecord, RunState, ScoreVector
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class Row:
     """One example that broke. Texts are None where they are not shown, not kept any more, or unknown.
 
     ``since_run`` is the first run of the unbroken stretch of wrong answers that ends with this run;
-    ``since_exact`` is False where it may have begun before.
+    ``since_exact`` is False where it may have begun before. ``before_run`` is the run that answered ``before``.
     """
 
     id: str
@@ -75,6 +75,7 @@ class Row:
     before: str | None = None
     now: str | None = None
     reason: str | None = None
+    before_run: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +84,7 @@ class Page:
 
     ``broke`` and ``fixed`` count by ``scorer`` over the whole golden set, ``matching`` those in the chosen slice.
     ``scorers`` and ``slices`` say how many broke by each, the most first. ``before_run`` is the run whose answers
-    are "before". ``next_offset`` is None on the last page.
+    are "before", except of rows that it had wrong. ``next_offset`` is None on the last page.
     """
 
     scorer: str | None
@@ -143,10 +144,10 @@ def _page(store: Store, run: RunRecord, choice: Choice, facts: _Facts, show_text
     if choice.sort is Sort.ID:
         matching.sort()
     chosen = matching[choice.offset : choice.offset + choice.limit]
+    told = right_before(store, facts.before, baseline_of(store, run), facts.scorer, chosen)
     texts = {}
     if show_texts and chosen:
-        wanted = [run.id] if facts.before is None else [run.id, facts.before]
-        texts = store.response_texts(wanted, [examples[i].id for i in chosen])
+        texts = store.response_texts([run.id, *told.values()], [examples[i].id for i in chosen])
     since = _since(store, run, facts.scorer, chosen)
     reasons = facts.vectors[facts.scorer].reasons
     rows = tuple(
@@ -159,9 +160,10 @@ def _page(store: Store, run: RunRecord, choice: Choice, facts: _Facts, show_text
             since_exact=since[i][2],
             input=asked(examples[i]) if show_texts else None,
             expected=examples[i].expected if show_texts else None,
-            before=texts.get((facts.before, examples[i].id)) if facts.before is not None else None,
+            before=texts.get((told[i], examples[i].id)) if i in told else None,
             now=texts.get((run.id, examples[i].id)),
             reason=reasons.get(i) if show_texts else None,
+            before_run=told.get(i),
         )
         for i in chosen
     )

@@ -111,7 +111,8 @@ class ExampleOut(Model):
     """One example that broke. Texts are null where they are not shown, not kept any more, or unknown.
 
     ``since_run`` is the first run of the unbroken stretch of wrong answers that ends with this run;
-    ``since_exact`` is false where it may have begun before.
+    ``since_exact`` is false where it may have begun before. ``before_run`` answered ``before``: the last good run, or
+    one of the baseline that had it right where that one had not.
     """
 
     id: str
@@ -123,6 +124,7 @@ class ExampleOut(Model):
     input: Any
     expected: Any
     before: str | None
+    before_run: int | None
     now: str | None
     reason: str | None
 
@@ -144,6 +146,37 @@ class ExamplesOut(Model):
     slices: dict[str, int]
     examples: list[ExampleOut]
     next_cursor: int | None
+
+
+class MovedOut(Model):
+    """A pair of labels that moved: ``now`` of ``of`` answers, in the mean of the baseline ``baseline``."""
+
+    expected: str
+    named: str | None
+    now: int
+    baseline: float
+    of: int
+
+
+class ConfusionOut(Model):
+    """One scorer's confusion matrix: rows are ``expected``, columns ``named`` (null: no label, or several).
+
+    ``now`` counts examples of the run, ``baseline`` is the mean over the baseline's runs.
+    """
+
+    scorer: str
+    expected: list[str]
+    named: list[str | None]
+    now: list[list[int]]
+    baseline: list[list[float]]
+    moved: list[MovedOut]
+
+
+class ConfusionsOut(Model):
+    """The confusion matrices of a run; none where no scorer reads labels, or texts are not shown."""
+
+    run: int
+    confusion: list[ConfusionOut]
 
 
 class AcknowledgementOut(Model):

@@ -8,11 +8,14 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, HTTPException, Query, Request
 from fastapi.responses import HTMLResponse, Response
 
+from service import wording
 from service.alerting import AlertKind, standing
 from service.facts import Facts
 from service.records import RunRecord
 from service.report import run_object
+from service.runbook import runbook_url
 from service.web import shown, views
+from service.web import standing as standing_now
 from service.web.api import AlertId, Cursor, Name, RunId
 from service.web.broken import Choice, Page, Sort, broken_page
 from service.web.life import life
@@ -74,7 +77,8 @@ def router(store: Store, facts: Facts, render: Renderer) -> APIRouter:
             "baseline.html.j2",
             view=view,
             findings=shown.findings_of(view.last_measured),
-            says=shown.says(view),
+            state=standing_now.state(view, facts.now()),
+            says=standing_now.says(view, facts.now()),
             baselines=store.baselines(name)[::-1],
             firing=[a for a in view.firing if a.kind is AlertKind.REGRESSION],
         )
@@ -89,7 +93,9 @@ def router(store: Store, facts: Facts, render: Renderer) -> APIRouter:
             run=run,
             object=run_object(run),
             findings=shown.findings_of(run),
+            unanswered=standing_now.unanswered(store, run),
             broken=page,
+            confused=shown.confused(store, run) if facts.show_texts else [],
         )
 
     @pages.get("/runs/{run_id}/examples")
@@ -115,15 +121,20 @@ def router(store: Store, facts: Facts, render: Renderer) -> APIRouter:
             raise HTTPException(404, "there is no alert of that id")
         messages, silences = store.notifications(alert_id), store.silences(alert.target)
         onset = None if alert.onset_run is None else store.run(alert.onset_run)
+        updated = None if alert.updated_run is None else store.run(alert.updated_run)
+        findings = shown.findings_in(alert, updated)
+        worst = wording.worst(findings)
         return render(
             request,
             "alert.html.j2",
             alert=alert,
             standing=standing(alert, silences, facts.now()),
             silences=[s for s in silences if s.covers(alert.target, alert.id, facts.now())],
-            findings=shown.findings_in(
-                alert, None if alert.updated_run is None else store.run(alert.updated_run)
-            ),
+            findings=findings,
+            onset=onset,
+            unanswered=standing_now.unanswered(store, updated),
+            asked=None if updated is None else updated.golden_examples,
+            runbook=runbook_url(alert.kind, worst["check"] if worst else None),
             title=messages[-1].notification.body["alert"]["title"] if messages else None,
             body=messages[0].notification.body if messages else None,
             broke=shown.broke(store, alert),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from checks.types import ALL, Finding, Verdict
 from service import wording
 from service.alerting import Alert, AlertKind
+from service.confused import confusions, moved_words
 from service.facts import Facts
 from service.original import versus_original
 from service.records import BaselineRecord, RunRecord
@@ -17,14 +19,13 @@ from service.report import finding_object
 from service.retirement import in_words
 from service.text import safe
 from service.traffic.view import view as traffic_view
-from service.web import views
+from service.web import standing, views
 from service.web.chart import Event, Point, chart
 from service.web.evidence import evidence_chart
 
 if TYPE_CHECKING:
     from service.store import Store
 
-_STALE_INTERVALS = 2
 _MOST_SLICES = 8
 _MOVED = (Verdict.REGRESSED, Verdict.SUSPECT, Verdict.IMPROVED)
 _ORDER = ("quality", "floor")
@@ -40,54 +41,26 @@ class Spend:
 
 def fleet_row(store: Store, facts: Facts, view: views.TargetView) -> dict[str, Any]:
     """One line of the fleet: the target, what is to be said of it, its headline score, freshness, spend."""
+    now = facts.now()
     return {
         "view": view,
+        "state": standing.state(view, now),
         "headline": headline(view.last_measured),
-        "says": says(view),
+        "says": standing.says(view, now),
         "measured_at": views.ended_at(view.last_measured),
-        "stale": stale(view, facts.now()),
-        "dated": dated(view),
+        "stale": standing.stale(view, now),
+        "dated": standing.dated(view, now),
+        "firing": standing.by_urgency(view.firing),
         "spend": spend(store, facts, view),
     }
 
 
-def tally(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, int]]:
-    """How many targets stand how, the worst first: what a page's first line says."""
-    words = [str(row["view"].verdict or "not run") for row in rows]
-    order = [str(verdict or "not run") for verdict in views.ORDER]
-    return [(word, words.count(word)) for word in order if word in words]
-
-
-def says(view: views.TargetView) -> str:
-    """How a target stands, in one sentence; the three kinds of bad are told apart."""
-    run = view.last_run
-    if run is None:
-        return "is being replayed for the first time" if view.running else "has not run yet"
-    if run.verdict is Verdict.INCONCLUSIVE:
-        return f"could not be measured: {safe(run.reason or 'no reason given', 200)}"
-    if run.verdict is Verdict.LEARNING:
-        learning = next((f.reason for f in run.findings if f.verdict is Verdict.LEARNING and f.reason), None)
-        return safe(learning or f"learning: a baseline has {view.facts.baseline_runs} runs", 200)
-    finding = headline(run)
-    if run.verdict is Verdict.OK:
-        return "no change found"
-    if finding is None:
-        return safe(run.reason or str(run.verdict), 200)
-    said = f"{wording.subject(finding)} {wording.happened(finding)}"
-    return f"{said}; one bad run, not yet confirmed" if run.verdict is Verdict.SUSPECT else said
-
-
-def stale(view: views.TargetView, now: float) -> bool:
-    """Whether the newest measurement is older than two intervals: what stands there may no longer be so."""
-    measured_at, interval_s = views.ended_at(view.last_measured), view.facts.interval_s
-    if measured_at is None or interval_s is None:
-        return False
-    return now - measured_at > _STALE_INTERVALS * interval_s
-
-
-def dated(view: views.TargetView) -> bool:
-    """Whether the newest scores are of an earlier run, since the last one could not be measured: not today's health."""
-    return view.verdict is Verdict.INCONCLUSIVE and view.last_measured is not None
+def tally(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, str, int]]:
+    """How many targets stand how, the worst first, as a word, the class that colours it, and how many."""
+    counted = Counter(row["state"][1] for row in rows)
+    order = [str(verdict or "unknown") for verdict in views.ORDER]
+    words = {"inconclusive": standing.NOT_MEASURED, "unknown": "not run"}
+    return [(words.get(look, look), look, counted[look]) for look in order if counted[look]]
 
 
 def spend(store: Store, facts: Facts, view: views.TargetView) -> Spend | None:
@@ -96,7 +69,8 @@ def spend(store: Store, facts: Facts, view: views.TargetView) -> Spend | None:
         return None
     begin = datetime.fromtimestamp(facts.now(), UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
     tokens, usd = store.usage_since(view.facts.name, begin.timestamp())
-    return Spend(tokens, usd if view.last_run.cost_usd is not None else None)
+    priced = any(run is not None and run.cost_usd is not None for run in (view.last_run, view.last_measured))
+    return Spend(tokens, usd if priced else None)
 
 
 def headline(run: RunRecord | None) -> dict[str, Any] | None:
@@ -175,7 +149,7 @@ def target_context(
     store: Store, facts: Facts, view: views.TargetView, runs: Sequence[RunRecord]
 ) -> dict[str, Any]:
     """What the target page shows besides its runs."""
-    name = view.facts.name
+    name, now = view.facts.name, facts.now()
     head = headline(view.last_measured)
     scorer = head["scorer"] if head else _scorer(runs)
     marks = store.marks(name, runs[-1].started_at if runs else 0.0)
@@ -190,7 +164,13 @@ def target_context(
     band = _band(store, baseline, runs, scorer) if scorer else None
     return {
         "view": view,
-        "says": says(view),
+        "state": standing.state(view, now),
+        "says": standing.says(view, now),
+        "lead": standing.lead(view, now),
+        "lapsed": standing.lapsed(view, now),
+        "firing": standing.by_urgency(view.firing),
+        "unanswered": standing.unanswered(store, view.last_run),
+        "dark": standing.dark_since(runs),
         "findings": findings_of(view.last_measured),
         "headline": head,
         "onset": onset,
@@ -204,20 +184,71 @@ def target_context(
         "evidence": evidence_chart(_evidence(runs, scorer), name=scorer) if scorer else None,
         "marks": list(reversed(marks))[:6],
         "alerts": alerts,
-        "silences": store.silences(name, active_at=facts.now()),
+        "silences": store.silences(name, active_at=now),
         "spend": spend(store, facts, view),
-        "stale": stale(view, facts.now()),
+        "promises": _promises(view, now),
+        "per_thousand": _per_thousand(view.last_measured),
+        "stale": standing.stale(view, now),
         "retires": None
         if view.retires is None
-        else {"day": view.retires.day, "words": in_words(view.retires, facts.now())},
+        else {"day": view.retires.day, "words": in_words(view.retires, now)},
         "measured_at": views.ended_at(view.last_measured),
-        "dated": dated(view),
+        "dated": standing.dated(view, now),
         "traffic": None
         if view.facts.traffic_window_s is None
         else traffic_view(store, name, view.facts.traffic_window_s),
         "finds": facts.finds(name),
+        "worth": facts.worth(name),
         "original": _versus_original(store, view.last_measured),
     }
+
+
+def _promises(view: views.TargetView, moment: float) -> list[dict[str, Any]]:
+    """What is promised and whether the last run kept it; ``now`` is None where that is old or was not measured."""
+    run = None if standing.dated(view, moment) else view.last_measured
+    seen = {f.scorer: f.current for f in (run.findings if run else ()) if f.check == "promises"}
+    found = []
+    for name, limit in view.facts.promises.items():
+        about, now = {"check": "promises", "scorer": name}, seen.get(name)
+        found.append(
+            {
+                "name": wording.subject(about),
+                "limit": wording.value(about, limit),
+                "now": None if now is None else wording.value(about, now),
+                "kept": now is not None and now <= limit,
+            }
+        )
+    return found
+
+
+def confused(store: Store, run: RunRecord) -> list[dict[str, Any]]:
+    """The confusion matrices of a run: the pairs that moved in words, and rows of (now, usual) by expected label."""
+    return [
+        {
+            "scorer": name,
+            "moved": [moved_words(pair) for pair in found.moved[:_MOST_SLICES]],
+            "columns": [column or "no label" for column in found.columns],
+            "rows": [
+                (label, [(int(n), round(float(w), 1), column == label) for n, w, column in cells])
+                for label, cells in zip(
+                    found.labels,
+                    (
+                        zip(n, w, found.columns, strict=True)
+                        for n, w in zip(found.now, found.was, strict=True)
+                    ),
+                    strict=True,
+                )
+            ],
+        }
+        for name, found in confusions(store, run).items()
+    ]
+
+
+def _per_thousand(run: RunRecord | None) -> str | None:
+    """What a thousand requests cost in a run; None where no price is known."""
+    if run is None or run.cost_usd is None or not run.requests.ok:
+        return None
+    return wording.dollars(1000.0 * run.cost_usd / (run.requests.ok * max(run.repeats, 1)))
 
 
 def _versus_original(store: Store, run: RunRecord | None) -> list[dict[str, Any]]:

@@ -30,6 +30,9 @@ ORDER = (
 """Verdicts as a person wants them: what needs attention first; None is "never ran"."""
 
 
+_SEVERITIES = ("critical", "warning", "info")
+
+
 @dataclass(frozen=True, slots=True)
 class TargetView:
     """One target: as configured, its newest runs, its firing alerts."""
@@ -130,13 +133,27 @@ def fleet(store: Store, facts: Facts) -> list[TargetView]:
 
 
 def worst_first(views: Sequence[TargetView]) -> list[TargetView]:
-    """The fleet as a person wants it: firing alerts, then what is in trouble and verdicts by urgency, then names."""
+    """The fleet as a person wants it: what pages, then verdicts and troubles by urgency, by severity, then names.
+
+    A notice (a model that retires) puts no target before others: nothing is broken.
+    """
     dark = ORDER.index(Verdict.INCONCLUSIVE)
 
     def urgency(view: TargetView) -> int:
         return min(ORDER.index(view.verdict), dark if view.facts.trouble is not None else len(ORDER))
 
-    return sorted(views, key=lambda v: (not v.firing, urgency(v), v.facts.name))
+    def pages(view: TargetView) -> bool:
+        return any(alert.kind is not AlertKind.NOTICE for alert in view.firing)
+
+    return sorted(
+        views,
+        key=lambda v: (
+            not pages(v),
+            urgency(v),
+            _SEVERITIES.index(v.facts.severity) if v.facts.severity in _SEVERITIES else len(_SEVERITIES),
+            v.facts.name,
+        ),
+    )
 
 
 def own_troubles(store: Store) -> list[Alert]:

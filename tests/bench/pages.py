@@ -45,6 +45,9 @@ class _Daemon:
         """Nothing."""
         return ()
 
+    def worth(self, _target: str, /) -> None:
+        """Nothing."""
+
     def accept_baseline(self, _target: str, _reason: str, /) -> BaselineRecord:
         raise NotImplementedError
 

@@ -39,8 +39,8 @@ def need(program: str, package: str) -> str:
     return path
 
 
-def eventually(ask: Callable[[], Any], what: str) -> Any:
-    """The first true answer of another process; fails after ``PATIENCE_S``."""
+def eventually(ask: Callable[[], Any], what: str | Callable[[], Any]) -> Any:
+    """The first true answer of another process; fails after ``PATIENCE_S``, with ``what`` is missing."""
     until, pause = time.monotonic() + PATIENCE_S, threading.Event()
     while time.monotonic() < until:
         try:
@@ -49,7 +49,7 @@ def eventually(ask: Callable[[], Any], what: str) -> Any:
         except httpx.HTTPError:
             pass
         pause.wait(0.05)
-    return pytest.fail(f"never came: {what}")
+    return pytest.fail(f"never came: {what() if callable(what) else what}")
 
 
 def free_port() -> int:
@@ -173,8 +173,17 @@ class Watch:
                     "endpoint": {
                         "kind": "openai_chat", "base_url": self.endpoint.url, "model": "ticket-router",
                         "system": "Route the ticket.", "params": {"temperature": 0, "max_tokens": 16},
-                        "stream": True, "price": {"input_per_mtok": 300, "output_per_mtok": 900},
+                        "stream": True, "logprobs": True, "price": {"input_per_mtok": 3, "output_per_mtok": 9},
                     },
+                    "reference": {"kind": "openai_chat", "base_url": self.endpoint.url, "model": "base"},
+                    "challengers": {
+                        "base-prompted": {
+                            "kind": "openai_chat", "base_url": self.endpoint.url, "model": "base",
+                            "system": "Route the ticket.", "price": {"input_per_mtok": 3, "output_per_mtok": 9},
+                        },
+                    },
+                    "retires_on": "2100-01-01",
+                    "traffic": {"window": "1d"},
                     "golden": "golden.jsonl",
                     "schedule": {"every": "1s"},
                     "limits": {"tokens_per_day": 10_000_000, "usd_per_day": 1_000_000},
@@ -225,6 +234,23 @@ class Watch:
         """Ask goldwatch's API for a change."""
         return httpx.post(f"{self.goldwatch}/api/v1{path}", json=body)
 
+    def compare(self) -> None:
+        """Ask the challenger beside the last measured run."""
+        command = (sys.executable, "-m", "service", "report", "router", "--ask", "-c", "goldwatch.yaml")
+        subprocess.run(command, cwd=self.folder, check=True, capture_output=True, timeout=PATIENCE_S)
+
+    def production(self, days: int = 20, each: int = 40) -> None:
+        """Some weeks of production traffic, posted as it came."""
+        texts = [json.loads(line)["input"] for line in Path(GOLDEN).read_text("utf-8").splitlines()]
+        for day in range(days, -1, -1):
+            at = time.time() - day * 86_400
+            samples = [
+                {"input": texts[(day + 3 * n) % len(texts)], "output": "billing", "at": at + n}
+                for n in range(each)
+            ]
+            answer = self.post("/targets/router/samples", {"samples": samples})
+            assert answer.is_success, answer.text
+
     def learnt(self) -> None:
         """Wait until the target is judged and found well."""
 
@@ -266,7 +292,10 @@ def make_watch(tmp_path: Path) -> Iterator[Callable[[], Watch]]:
     made: list[Watch] = []
 
     def make() -> Watch:
-        lines = Path(GOLDEN).read_text("utf-8").splitlines(keepends=True)[:60]
+        examples = [json.loads(line) for line in Path(GOLDEN).read_text("utf-8").splitlines()[:60]]
+        for n, example in enumerate(examples):
+            example |= {"origin": ("train", "novel")[n % 2], "as_of": f"2026-{1 + n % 12:02}-01"}
+        lines = [json.dumps(example) + "\n" for example in examples]
         (tmp_path / "golden.jsonl").write_text("".join(lines), "utf-8")
         freeze(tmp_path / "golden.jsonl", time.time())
         made.append(Watch(tmp_path, Endpoint(), Local(), Local(vllm_page)))

@@ -143,3 +143,28 @@ def test_reaching_is_not_answering() -> None:
     assert reachable(0, {"deadline": 4}) is None
     assert reachable(0, {"connect": 0}) is None
     assert reachable(1, {}) is True
+
+
+def test_a_lost_adapter_is_the_headline() -> None:
+    """Where the adapter is not applied that is said first, and then what it did to the score; once over, neither."""
+    lost = Finding("adapter_applied", None, ALL, Verdict.REGRESSED, 3.0, 1.0, 0.6, None, 0.3, 0.98, 7)
+    alert = replace(ALERT, findings=(FELL, lost))
+    said = "router answers like its base model: label fell from 90.0% to 80.0%"
+    assert title(AlertEvent.FIRING, alert, FACTS) == said
+    assert "base model" not in title(AlertEvent.RESOLVED, alert, FACTS)
+
+
+def test_links_lead_to_pages_that_are_there() -> None:
+    """The newest broken examples, the target, the runbook's own section; pages only where they are reached."""
+
+    def links(alert: Alert, url: str | None = "https://gold.example/") -> dict[str, str | None]:
+        return dict(body(AlertEvent.FIRING, alert, FACTS, external_url=url)["alert"]["links"])
+
+    found = links(ALERT)
+    assert found["examples"] == "https://gold.example/runs/8/examples"
+    assert found["target"] == "https://gold.example/targets/router"
+    assert str(found["runbook"]).endswith("deploy/runbook.md#goldwatchmodelregressed")
+    lost = replace(ALERT, findings=(FELL, replace(FELL, check="adapter_applied", scorer=None)))
+    assert str(links(lost)["runbook"]).endswith("#goldwatchadapternotapplied")
+    assert links(OUTAGE)["examples"] is None
+    assert links(ALERT, None) == {"examples": None, "target": None, "runbook": found["runbook"]}

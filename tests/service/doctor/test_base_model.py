@@ -18,6 +18,7 @@ from service.doctor import Level, Part
 from service.doctor.base_model import (
     ALPHA,
     Likeness,
+    as_asked,
     base_model_of,
     compare,
     in_words,
@@ -125,6 +126,18 @@ def test_the_reference_is_asked_the_targets_question(write: Many) -> None:
     assert how == "reference"
     assert base.question() == target.endpoint.question()
     assert (base.url, base.model_name) == ("http://127.0.0.1:2/v1/chat/completions", "base")
+
+
+def test_a_reference_that_repeats_the_prompt_takes_the_parameters(write: Many) -> None:
+    """The system prompt said twice is still the target's question: what was left out is filled in."""
+    (target,) = load(
+        write("http://127.0.0.1:1/v1", target=REFERENCE.format(url="http://127.0.0.1:2/v1"))
+    ).targets
+    said = type(target.endpoint).model_validate(
+        {"base_url": "http://127.0.0.1:2/v1", "model": "base", "system": target.endpoint.system}
+    )
+    assert target.endpoint.params
+    assert as_asked(target.endpoint, said).question() == target.endpoint.question()
 
 
 def test_another_question_is_not_compared(write: Many, diagnoses: Many, served: Many) -> None:

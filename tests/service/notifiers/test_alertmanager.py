@@ -133,6 +133,7 @@ def test_an_alert_fires_stays_and_resolves(real: Real, store: Any, write: Any, m
         "env": "prod",
     }
     assert "label fell from 94.3% to 81.5%" in seen["annotations"]["summary"]
+    assert seen["annotations"]["runbook_url"].endswith("deploy/runbook.md#goldwatchmodelregressed")
     assert seen["status"]["state"] == "active"
     (told,) = eventually(lambda: real.told("firing"), "the webhook")
     assert "label lang=de fell from 93.8% to 62.5%" in told["annotations"]["description"]

@@ -94,6 +94,9 @@ def test_a_life_is_one_incident(receiver: Any, make_message: Any, make_alert: An
     assert [r["event_action"] for r in sent] == ["trigger", "trigger", "acknowledge", "resolve"]
     assert {r["dedup_key"] for r in sent} == {alert.id}
     assert sent[0]["payload"]["summary"] == "ticket-router: label fell from 94.3% to 81.5%"
+    assert [link["text"].partition(":")[0] for link in sent[0]["links"]] == [
+        "The alert", "Broken examples", "Runbook",
+    ]  # fmt: skip
     assert sent[0]["links"][0]["href"] == f"https://gold.example/alerts/{alert.id}"
 
 

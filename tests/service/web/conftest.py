@@ -23,7 +23,7 @@ from service import history
 from service.alerting import AlertPolicy, AlertState, Outcome, transitions
 from service.errors import UserError
 from service.evidence import broken
-from service.facts import TargetFacts
+from service.facts import TargetFacts, WorthFacts
 from service.message import Evidence, body, outbox
 from service.records import BaselineRecord, Golden, NewRun, Requests, RunKind
 from service.scoring import score_run
@@ -31,6 +31,7 @@ from service.store import Store
 
 NOW = 1_794_625_200.0
 HOUR = 3600.0
+PROMISES = {"latency_p95": 0.3}
 LABELS = ["billing", "login", "shipping", "bug"]
 HOSTILE = '<script>alert(1)</script>\u202e\x1b[31m <img src=x onerror="x()">'
 
@@ -88,7 +89,7 @@ class Fleet:
         responses = [answer(e, run, quality, hostile) for e in gold.examples]
         store.save_responses(run, responses)
         scored = score_run(gold.examples, scorers, responses)
-        about = history.subject(gold.examples, scorers, baseline_runs=10, min_answered=0.9)
+        about = history.subject(gold.examples, scorers, baseline_runs=10, min_answered=0.9, promises=PROMISES)
         before = self.states.get(target) or judge.initial(about)
         state, judged = judge.judge(
             about, before,
@@ -146,6 +147,7 @@ class Daemon:
     asked: list[tuple[str, RunKind]] = field(default_factory=list)
     busy: bool = False
     found: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    worths: Mapping[str, WorthFacts] = field(default_factory=dict)
     accepted: list[tuple[str, str]] = field(default_factory=list)
 
     def now(self) -> float:
@@ -162,6 +164,9 @@ class Daemon:
 
     def finds(self, target: str, /) -> Sequence[str]:
         return self.found.get(target, ())
+
+    def worth(self, target: str, /) -> WorthFacts | None:
+        return self.worths.get(target)
 
     def accept_baseline(self, target: str, reason: str, /) -> BaselineRecord:
         self.accepted.append((target, reason))
@@ -185,6 +190,7 @@ def facts(name: str, **more: Any) -> TargetFacts:
         "schedule": "every 1h",
         "interval_s": HOUR,
         "floors": {"label": 0.5},
+        "promises": PROMISES,
     }
     return TargetFacts(name, **{**values, **more})
 

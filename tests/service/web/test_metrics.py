@@ -15,7 +15,9 @@ from checks.inference import packing
 from checks.traffic import streams
 from checks.traffic.window import Window
 from checks.types import ALL, Finding, ScoreSummary, Verdict
-from service.metrics import NAMES, registry, telling_slices
+from service.facts import BesideFacts, WorthFacts
+from service.metrics import NAMES, registry
+from service.metrics_findings import OF_CHECKS, of_findings, telling_slices
 from service.records import DeploymentMark, MetricsSnapshot, TrafficRecord, TrafficWindow
 from service.store.traffic import TrafficChange
 from service.web import exposition
@@ -45,6 +47,8 @@ CONTRACT = {
     "goldwatch_time_to_first_token_seconds": {"target"},
     "goldwatch_tokens_total": {"target", "direction"},
     "goldwatch_cost_usd_total": {"target"},
+    "goldwatch_request_cost_usd": {"target"},
+    "goldwatch_promise_used_ratio": {"target", "promise"},
     "goldwatch_examples_total": {"target", "scorer", "outcome"},
     "goldwatch_score_ratio": {"target", "scorer"},
     "goldwatch_baseline_score_ratio": {"target", "scorer"},
@@ -56,6 +60,17 @@ CONTRACT = {
     "goldwatch_slice_score_change": {"target", "scorer", "slice"},
     "goldwatch_evidence": {"target", "check"},
     "goldwatch_regressed": {"target", "check"},
+    "goldwatch_generalization_difference": {"target", "scorer", "compared"},
+    "goldwatch_staleness_change": {"target", "scorer"},
+    "goldwatch_base_model_alike_ratio": {"target"},
+    "goldwatch_baseline_base_model_alike_ratio": {"target"},
+    "goldwatch_first_token_shift_nats": {"target"},
+    "goldwatch_baseline_first_token_shift_nats": {"target"},
+    "goldwatch_worth_pays": {"target"},
+    "goldwatch_worth_difference": {"target", "challenger"},
+    "goldwatch_worth_difference_lower": {"target", "challenger"},
+    "goldwatch_worth_difference_upper": {"target", "challenger"},
+    "goldwatch_worth_compared_timestamp_seconds": {"target", "challenger"},
     "goldwatch_alerts_firing": {"target", "severity"},
     "goldwatch_notifications_total": {"notifier", "outcome"},
     "goldwatch_config_last_reload_successful": set(),
@@ -112,10 +127,14 @@ def test_names_and_labels_are_the_contracts(fleet: Any, daemon: Any, store: Any)
         for one in daemon.known
     ]
     watch_traffic(store, "quiet")
+    beside = BesideFacts("base", "pays", 0.04, (0.01, 0.07), 10.0)
+    daemon.worths = {"quiet": WorthFacts("pays", "pays: +4.0 points", (beside,))}
     store.add_mark(DeploymentMark("quiet", daemon.at - 60, "v2"))
     labels: dict[str, set[str]] = {}
     for name, pairs in scrape(store, daemon):
         labels.setdefault(base(name), set()).update({k for k, _ in pairs} - {"le"})
+    own = {name for metrics in OF_CHECKS.values() for name in metrics}  # the fleet has none of their findings
+    labels |= {name: set(NAMES[name]) for name in own}
     assert {k: v for k, v in labels.items() if k not in INFOS} == CONTRACT
     assert set(labels) - set(CONTRACT) == INFOS == set(NAMES) - set(CONTRACT)
     assert labels["goldwatch_target_info"] == {"target", "severity", "pager", "team", "env"}
@@ -129,6 +148,16 @@ def test_the_newest_deployment_is_told(fleet: Any, daemon: Any, store: Any) -> N
     assert value(found, "goldwatch_deployment_timestamp_seconds", target="quiet") == 30.0
     versions = [dict(labels) for name, labels in found if name == "goldwatch_deployment_info"]
     assert versions == [{"target": "quiet", "version": "v3"}]
+
+
+def test_what_is_promised_and_what_a_request_costs_are_told(fleet: Any, daemon: Any, store: Any) -> None:
+    """The slowest twentieth of the answers over what is promised, and dollars by answered request."""
+    found = scrape(store, daemon)
+    used = value(found, "goldwatch_promise_used_ratio", target="quiet", promise="latency_p95")
+    assert used == pytest.approx(0.208 / 0.3, abs=0.01)
+    cost = value(found, "goldwatch_request_cost_usd", target="quiet")
+    assert cost == pytest.approx(0.0004 / 60)
+    assert value(found, "goldwatch_request_cost_usd", target="never-ran") is None
 
 
 def test_the_use_of_limits_is_that_of_the_utc_day(fleet: Any, daemon: Any, store: Any) -> None:
@@ -294,3 +323,32 @@ def test_the_most_telling_slices_come_first(fleet: Any, store: Any) -> None:
     chosen = telling_slices(run, 20)
     assert len(chosen) == 20
     assert chosen[:3] == [("label", "k=3"), ("label", "k=2"), ("label", "k=39")]
+
+
+def test_each_check_has_its_own_figure(fleet: Any, store: Any) -> None:
+    """What a check measures is exported in its own unit; what it does not know is absent, never 0."""
+    run = store.last_run("quiet")
+    found = (
+        Finding("generalization", "label", "origin=novel", Verdict.OK, effect=-0.04),
+        Finding("staleness", "label", ALL, Verdict.OK, effect=-0.013),
+        Finding("adapter_applied", None, ALL, Verdict.OK, baseline=0.31, current=0.3),
+        Finding("identity", None, ALL, Verdict.LEARNING),
+    )
+    rows = {(name, *labels): value for name, labels, value in of_findings(replace(run, findings=found), 0)}
+    own = {key: value for key, value in rows.items() if key[0] in {n for m in OF_CHECKS.values() for n in m}}
+    assert own == {
+        ("goldwatch_generalization_difference", "label", "origin=novel"): -0.04,
+        ("goldwatch_staleness_change", "label"): -0.013,
+        ("goldwatch_base_model_alike_ratio",): 0.3,
+        ("goldwatch_baseline_base_model_alike_ratio",): 0.31,
+    }
+
+
+def test_what_is_undecided_is_neither_1_nor_0(fleet: Any, daemon: Any, store: Any) -> None:
+    """Whether a fine-tune pays is told once it can be said; a challenger that was never asked has no figures."""
+    daemon.worths = {
+        "quiet": WorthFacts("undecided", "undecided", (BesideFacts("base", "undecided"),)),
+        "new": WorthFacts("no_longer_pays", "no longer pays", ()),
+    }
+    found = {pair for pair in scrape(store, daemon) if pair[0].startswith("goldwatch_worth")}
+    assert found == {("goldwatch_worth_pays", frozenset({("target", "new")}))}
