@@ -7,7 +7,7 @@ run they are estimated, on the high side:
   (roles and separators). Four characters a token is what English gives with common vocabularies; counting bytes
   makes other scripts dearer, as they are.
 * output: the parameter that bounds it (``max_tokens``, ``max_completion_tokens``, ``max_output_tokens``,
-  ``max_new_tokens``), else 256 tokens per answer.
+  ``max_new_tokens``, ``maxTokens``, ``maxOutputTokens``), else 256 tokens per answer.
 
 Confirmation replays and bursts come on top: a bad run is replayed up to two times, rising evidence brings replays
 every few minutes, on a healthy target some percent of the runs. A month is 365.25 / 12 days.
@@ -35,7 +35,9 @@ TOKENS_PER_MESSAGE = 4
 DEFAULT_OUTPUT_TOKENS = 256
 """What an answer is taken to need where no parameter bounds it."""
 
-_BOUNDS = ("max_tokens", "max_completion_tokens", "max_output_tokens", "max_new_tokens")
+_BOUNDS = (
+    "max_tokens", "max_completion_tokens", "max_output_tokens", "max_new_tokens", "maxTokens", "maxOutputTokens",
+)  # fmt: skip
 _MOST_TICKS = 9_000
 
 

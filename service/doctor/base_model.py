@@ -66,13 +66,6 @@ _FEWEST = 8
 """Nothing is concluded from fewer examples that were answered all three times: at best 5 must tell for a p-value
 below :data:`ALPHA` (1/3 to the fifth), and not all do."""
 
-_CONNECTION = frozenset({
-    "kind", "name", "price", "base_url", "url", "model", "version", "api_key_env", "api_key_file", "headers",
-    "headers_env", "max_response_bytes", "logprobs", "stream",
-})  # fmt: skip
-"""Fields of an endpoint that say whom to ask; all others are the question."""
-
-
 _PROMPT = frozenset({"system", "messages"})
 """Two ways to say the same, so that one of the reference's own leaves no room for the endpoint's other."""
 
@@ -205,7 +198,7 @@ def as_asked(endpoint: Endpoint, reference: Endpoint) -> Endpoint:
     if endpoint.kind != reference.kind:
         return reference
     own = reference.model_fields_set | (_PROMPT if reference.model_fields_set & _PROMPT else frozenset())
-    asked = endpoint.model_fields_set - _CONNECTION - own
+    asked = endpoint.model_fields_set - endpoint.CONNECTION - own
     return _with(reference, {name: getattr(endpoint, name) for name in asked}) if asked else reference
 
 

@@ -10,7 +10,7 @@ Only this room and ``service/notifiers`` open connections outward.
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -57,6 +57,12 @@ class Price(BaseModel):
 
 class Endpoint(Plugin):
     """The base of all endpoints."""
+
+    CONNECTION: ClassVar[frozenset[str]] = frozenset({
+        "kind", "name", "price", "base_url", "url", "model", "version", "api_key_env", "api_key_file", "headers",
+        "headers_env", "max_response_bytes", "logprobs", "stream",
+    })  # fmt: skip
+    """The fields that say whom to ask and how; all others are the question."""
 
     kind: str
     price: Annotated[

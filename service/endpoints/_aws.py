@@ -142,6 +142,7 @@ class Aws(HttpEndpoint):
         Address | None, Field(description="The address, where it is not the region's own: a private link.")
     ] = None
 
+    CONNECTION: ClassVar[frozenset[str]] = HttpEndpoint.CONNECTION | {"region", "profile"}
     SERVICE: ClassVar[str]
     """The name that requests are signed for."""
     HOST: ClassVar[str]

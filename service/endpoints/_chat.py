@@ -52,6 +52,7 @@ class Chat(HttpEndpoint):
     params: Annotated[
         dict[str, Any], Field(default_factory=dict, description="Merged into the request's body.")
     ]
+    stream: Annotated[bool, Field(description="Stream, which measures the time to the first token.")] = False
 
     RESERVED: ClassVar[dict[str, str]]
     """Names that ``params`` cannot set, each with what to write instead."""
@@ -81,18 +82,17 @@ class Chat(HttpEndpoint):
             Fault: it holds no answer.
         """
 
+    @abstractmethod
     def read_event(self, content: dict[str, Any], reading: Reading) -> bool:
         """Add an event of a stream; true if it holds a part of the answer.
 
         Raises:
             Fault: the event says that there will be no answer.
         """
-        raise NotImplementedError
 
-    @property
-    def streams(self) -> bool:
-        """Whether the answer is asked for as a stream of events."""
-        return False
+    def arriving(self) -> Arriving:
+        """What cuts a stream into its events."""
+        return Arriving()
 
     @property
     def model_name(self) -> str:
@@ -150,9 +150,9 @@ class Chat(HttpEndpoint):
 
     async def read_stream(self, pieces: AsyncGenerator[bytes, None], started: float) -> Answer:
         """What the answer says while it arrives, with the time of its first token; some gateways do not stream."""
-        if not self.streams:
+        if not self.stream:
             return await super().read_stream(pieces, started)
-        arriving, reading, ttft_s = Arriving(), Reading(), None
+        arriving, reading, ttft_s = self.arriving(), Reading(), None
         async for piece in pieces:
             for data in arriving.feed(piece):
                 if self._event(data, reading) and ttft_s is None:

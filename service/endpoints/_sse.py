@@ -66,16 +66,21 @@ class Arriving:
 
     def feed(self, piece: bytes) -> Iterator[bytes]:
         """The data of every event that ends in this piece."""
-        if self._whole is None and not self.head.lstrip():
-            self.head += piece[:_HEAD_BYTES]
-            if self.head.lstrip()[:1] == b"{":
-                self._whole = []
-        if self._whole is not None:
-            self._whole.append(piece)
-        else:
+        if not self._is_whole(piece):
             yield from self._events.feed(piece)
 
     def finish(self) -> Iterator[bytes]:
         """The data of a last event that no blank line ended."""
         if self._whole is None:
             yield from self._events.finish()
+
+    def _is_whole(self, piece: bytes) -> bool:
+        """Whether the body is no stream; then the piece is kept."""
+        if self._whole is None and not self.head.lstrip():
+            self.head += piece[:_HEAD_BYTES]
+            if self.head.lstrip()[:1] == b"{":
+                self._whole = []
+        if self._whole is None:
+            return False
+        self._whole.append(piece)
+        return True

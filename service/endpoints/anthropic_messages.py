@@ -48,11 +48,11 @@ class AnthropicMessages(Chat):
     base_url: Annotated[Address, Field(description="The address up to and with /v1.")] = (
         "https://api.anthropic.com/v1"
     )
-    stream: Annotated[bool, Field(description="Stream, which measures the time to the first token.")] = False
     api_version: Annotated[
         ApiVersion, Field(description="The version of the API: 2023-06-01 or 2026-10-21.")
     ] = "2023-06-01"
 
+    CONNECTION: ClassVar[frozenset[str]] = Chat.CONNECTION | {"api_version"}
     KEY_HEADER: ClassVar[str] = "x-api-key"
     KEY_PREFIX: ClassVar[str] = ""
     RESERVED: ClassVar[dict[str, str]] = {
@@ -88,11 +88,6 @@ class AnthropicMessages(Chat):
     def url(self) -> str:
         """The address that requests go to."""
         return f"{self.base_url}/messages"
-
-    @property
-    def streams(self) -> bool:
-        """``stream``."""
-        return self.stream
 
     @property
     def own_headers(self) -> dict[str, str]:

@@ -43,6 +43,7 @@ class AzureOpenAI(OpenAIChat):
         "2024-10-21"
     )
 
+    CONNECTION: ClassVar[frozenset[str]] = OpenAIChat.CONNECTION | {"api_version"}
     KEY_HEADER: ClassVar[str] = "api-key"
     KEY_PREFIX: ClassVar[str] = ""
 

@@ -1,4 +1,4 @@
-"""How is a model on Amazon Bedrock asked? ``POST /model/{model}/converse``, the Converse API.
+"""How is a model on Amazon Bedrock asked? ``POST /model/{model}/converse`` or ``converse-stream``, the Converse API.
 
 Requests are signed with AWS's own credentials, by the extra ``aws``; with ``api_key_env`` an API key of Bedrock goes
 out as ``Authorization: Bearer`` instead, which needs no extra.
@@ -17,7 +17,8 @@ from pydantic import Field
 
 from checks.types import ErrorKind, Served
 from service.endpoints._aws import Aws
-from service.endpoints._chat import Chat
+from service.endpoints._chat import Chat, Reading, known
+from service.endpoints._eventstream import EventStream
 from service.endpoints._faults import bad_body
 from service.endpoints._http import Answer, count_or_none, name_or_none
 from service.endpoints.openai_chat import said_by
@@ -58,12 +59,24 @@ class Bedrock(Aws, Chat):
         "maxTokens": "write inferenceConfig: {maxTokens: ...}",
         "temperature": "write inferenceConfig: {temperature: ...}",
     }
-    ERRORS: ClassVar[dict[str, ErrorKind]] = {}
+    ERRORS: ClassVar[dict[str, ErrorKind]] = {
+        "throttlingException": ErrorKind.RATE_LIMITED,
+        "validationException": ErrorKind.REFUSED,
+        "modelTimeoutException": ErrorKind.TIMEOUT,
+        "modelStreamErrorException": ErrorKind.SERVER,
+        "internalServerException": ErrorKind.SERVER,
+        "serviceUnavailableException": ErrorKind.SERVER,
+    }
 
     @property
     def url(self) -> str:
         """The address that requests go to."""
-        return f"{self.root}/model/{quote(self.model, safe='')}/converse"
+        method = "converse-stream" if self.stream else "converse"
+        return f"{self.root}/model/{quote(self.model, safe='')}/{method}"
+
+    def arriving(self) -> EventStream:
+        """AWS's own kind of stream."""
+        return EventStream()
 
     def request(self, system: str | None, turns: list[dict[str, str]]) -> dict[str, Any]:
         """The request for a conversation."""
@@ -87,14 +100,43 @@ class Bedrock(Aws, Chat):
             **_counts(content.get("usage")),
         }
 
+    def read_event(self, content: dict[str, Any], reading: Reading) -> bool:
+        """Add an event; unknown ones are passed over. The counts come after the end of the message."""
+        name, event = next((name, _dict(event)) for name, event in content.items())
+        place = event.get("contentBlockIndex")
+        place = place if isinstance(place, int) else 0
+        if name == "contentBlockStart":
+            use = _dict(_dict(event.get("start")).get("toolUse"))
+            if use:
+                reading.calls[place] = {"name": str(use.get("name")), "arguments": ""}
+            return bool(use)
+        if name == "contentBlockDelta":
+            delta = _dict(event.get("delta"))
+            text, part = delta.get("text"), _dict(delta.get("toolUse")).get("input")
+            if isinstance(text, str):
+                reading.texts.append(text)
+            if isinstance(part, str) and place in reading.calls:
+                reading.calls[place]["arguments"] += part
+            return bool(text)
+        if name == "messageStop":
+            reading.complete = True
+            reading.facts |= known({"finish_reason": name_or_none(event.get("stopReason"))})
+        elif name == "metadata":
+            reading.facts |= known(_counts(event.get("usage")))
+        return False
+
     async def identify(self, client: httpx.AsyncClient, *, timeout_s: float) -> Served:
         """Nothing: what a model is made of stands in another API, with permissions of its own."""
         del client, timeout_s
         return Served()
 
 
+def _dict(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
 def _counts(usage: Any) -> Answer:
-    usage = usage if isinstance(usage, dict) else {}
+    usage = _dict(usage)
     counts = [
         count_or_none(usage.get(n)) for n in ("inputTokens", "cacheReadInputTokens", "cacheWriteInputTokens")
     ]

@@ -47,7 +47,6 @@ class OpenAIResponses(Chat):
     base_url: Annotated[Address, Field(description="The address up to and with /v1.")] = (
         "https://api.openai.com/v1"
     )
-    stream: Annotated[bool, Field(description="Stream, which measures the time to the first token.")] = False
     logprobs: Annotated[
         bool | Annotated[int, Field(ge=0, le=20)],
         Field(description="Ask for log-probabilities; a number: the top N too."),
@@ -80,11 +79,6 @@ class OpenAIResponses(Chat):
     def url(self) -> str:
         """The address that requests go to."""
         return f"{self.base_url}/responses"
-
-    @property
-    def streams(self) -> bool:
-        """``stream``."""
-        return self.stream
 
     @cached_property
     def question_params(self) -> dict[str, Any]:

@@ -50,6 +50,9 @@ class SageMaker(Aws, Template):
     target_model: Annotated[_Target | None, Field(description="The model of a multi-model endpoint.")] = None
     target_variant: Annotated[_Name | None, Field(description="The production variant; default: any.")] = None
 
+    CONNECTION: ClassVar[frozenset[str]] = Aws.CONNECTION | {
+        "endpoint", "inference_component", "target_model", "target_variant",
+    }  # fmt: skip
     SERVICE: ClassVar[str] = "sagemaker"
     HOST: ClassVar[str] = "runtime.sagemaker"
 

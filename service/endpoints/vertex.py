@@ -77,12 +77,12 @@ class Vertex(Chat):
     base_url: Annotated[
         Address | None, Field(description="The address, where it is not Google's own: a private endpoint.")
     ] = None
-    stream: Annotated[bool, Field(description="Stream, which measures the time to the first token.")] = False
     logprobs: Annotated[
         bool | Annotated[int, Field(ge=1, le=20)],
         Field(description="Ask for log-probabilities; a number: the top N too."),
     ] = False
 
+    CONNECTION: ClassVar[frozenset[str]] = Chat.CONNECTION | {"project", "location", "credentials_file"}
     KEY_HEADER: ClassVar[str] = "x-goog-api-key"
     KEY_PREFIX: ClassVar[str] = ""
     FOLLOWS: ClassVar[bool] = False
@@ -159,11 +159,6 @@ class Vertex(Chat):
         """The address that requests go to."""
         method = "streamGenerateContent?alt=sse" if self.stream else "generateContent"
         return f"{self.root}/v1/{self.resource}:{method}"
-
-    @property
-    def streams(self) -> bool:
-        """``stream``."""
-        return self.stream
 
     async def authorised(
         self, client: httpx.AsyncClient, content: bytes | None, secrets: tuple[str, ...], headers: Headers

@@ -92,7 +92,8 @@ def test_schedules_are_followed(schedule: dict[str, Any], per_day: float) -> Non
 def test_output_is_bounded_by_any_of_its_parameters() -> None:
     """max_tokens and its kin bound an answer, wherever the protocol puts them; without one 256 tokens are taken."""
     one = [Example("a", "hello")]
-    for name in ("max_tokens", "max_completion_tokens", "max_output_tokens", "max_new_tokens"):
+    snake = ("max_tokens", "max_completion_tokens", "max_output_tokens", "max_new_tokens")
+    for name in (*snake, "maxTokens", "maxOutputTokens"):
         assert estimated_tokens({"params": {name: 7}}, one)[1] == 7
         assert estimated_tokens({"body": {"options": [{name: 9}]}}, one)[1] == 9
     assert estimated_tokens({"params": {"max_tokens": True}}, one)[1] == DEFAULT_OUTPUT_TOKENS

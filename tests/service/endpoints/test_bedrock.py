@@ -13,7 +13,8 @@ from pydantic import ValidationError
 
 from checks.types import ErrorKind, Message, Served
 from service.endpoints.bedrock import Bedrock
-from tests.service.endpoints.standins.aws import BedrockRuntime, error
+from tests.service.endpoints.standins.aws import SAID, BedrockRuntime, error, event_stream, message
+from tests.service.endpoints.standins.common import Reply
 
 SECRET = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
 TOKEN = "IQoJb3JpZ2luX2VjEXAMPLETOKEN//////////wEaCXVzLWVhc3QtMSJIMEYCIQDK"
@@ -60,6 +61,72 @@ def test_facts_of_the_answer_are_kept(server: Any, ask: Any, provider: BedrockRu
     """Input tokens hold those of the cache, which are told apart too; the reason for the end."""
     r = ask(bedrock(server))
     assert (r.input_tokens, r.cached_tokens, r.output_tokens, r.finish_reason) == (29, 20, 3, "end_turn")
+
+
+def test_a_stream_is_put_together_and_timed(server: Any, ask: Any, provider: BedrockRuntime) -> None:
+    """Messages of AWS's own encoding; the counts come after the end; reasoning is no first token."""
+    r = ask(bedrock(server, stream=True))
+    assert (r.error, r.output, r.finish_reason) == (None, "billing", "end_turn")
+    assert (r.input_tokens, r.cached_tokens, r.output_tokens) == (29, 20, 3)
+    assert r.ttft_s is not None
+    assert server.requests[0].path.endswith("/converse-stream")
+
+
+def test_a_streamed_call_is_put_together(server: Any, ask: Any, provider: BedrockRuntime) -> None:
+    """Its arguments come in parts."""
+    start = {"contentBlockIndex": 0, "start": {"toolUse": {"toolUseId": "t", "name": "route"}}}
+    parts = [{"contentBlockIndex": 0, "delta": {"toolUse": {"input": part}}} for part in ('{"to": ', '"x"}')]
+    events = [("contentBlockStart", start), *(("contentBlockDelta", part) for part in parts)]
+    provider.failures = [event_stream(*events, ("messageStop", {"stopReason": "tool_use"}))]
+    assert ask(bedrock(server, stream=True)).output == '[{"arguments":{"to":"x"},"name":"route"}]'
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [
+        ("throttlingException", ErrorKind.RATE_LIMITED),
+        ("modelStreamErrorException", ErrorKind.SERVER),
+        ("serviceUnavailableException", ErrorKind.SERVER),
+        ("validationException", ErrorKind.REFUSED),
+        ("somethingNewException", ErrorKind.BAD_BODY),
+    ],
+)
+def test_an_exception_within_a_stream_is_told_by_its_name(
+    code: str, kind: ErrorKind, server: Any, ask: Any, provider: BedrockRuntime
+) -> None:
+    """After status 200 and a part of the answer."""
+    provider.failures = [event_stream(*SAID, (code, {"message": "Not now."}))]
+    r = ask(bedrock(server, stream=True))
+    assert (r.output, r.error.kind) == (None, kind)
+    assert "Not now." in r.error.message
+
+
+def damaged() -> bytes:
+    whole = bytearray(event_stream(*SAID, ("messageStop", {"stopReason": "end_turn"})).body)
+    whole[-20] ^= 1
+    return bytes(whole)
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (event_stream(*SAID).body, "ended before the answer was complete"),
+        (event_stream(*SAID).body[:-7], "ended before the answer was complete"),
+        (damaged(), "damaged"),
+        (b"data: {}\n\ndata: [DONE]\n\n", "no event stream of AWS"),
+        (b"\xff" * 100, "no event stream of AWS"),
+        (message("messageStop", {})[:4] + b"\0" * 100, "no event stream of AWS"),
+        (b"", "ended before the answer was complete"),
+    ],
+)
+def test_a_stream_that_is_broken_is_no_answer(
+    body: bytes, words: str, server: Any, ask: Any, provider: BedrockRuntime
+) -> None:
+    """Cut off, damaged, or of another kind: unreachable, not a wrong answer."""
+    provider.failures = [Reply(200, body, {"Content-Type": "application/vnd.amazon.eventstream"})]
+    r = ask(bedrock(server, stream=True))
+    assert (r.output, r.error.kind) == (None, ErrorKind.BAD_BODY)
+    assert words in r.error.message
 
 
 def test_an_api_key_needs_no_signature(
@@ -193,8 +260,8 @@ def test_what_counts_as_the_output(
     content: list[Any], reason: str, output: str, server: Any, ask: Any, provider: Any
 ) -> None:
     """Texts, calls, what a guardrail says instead, and silence are answers."""
-    message = {"role": "assistant", "content": content}
-    server.answers(server.reply(200, {"output": {"message": message}, "stopReason": reason}))
+    said = {"message": {"role": "assistant", "content": content}}
+    server.answers(server.reply(200, {"output": said, "stopReason": reason}))
     r = ask(bedrock(server))
     assert (r.error, r.output, r.finish_reason) == (None, output, reason)
 

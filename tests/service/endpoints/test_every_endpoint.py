@@ -12,29 +12,31 @@ import pytest
 
 from checks.registry import find, kinds
 from checks.types import ErrorKind, Example
+from service.doctor.base_model import as_asked
 from service.endpoints import Endpoint
 from service.http import client
 from tests.service.endpoints.kinds import GOOD, SIGNED, minimal
 
-KINDS = kinds("service.endpoints")
+ROOM = "service.endpoints"
+KINDS = kinds(ROOM)
 KEY = "sk-very-secret-1234567890"
 
 
 def sent_key(kind: str) -> tuple[str, str]:
     """The header that carries the key or the signature, and how it then begins."""
-    cls: Any = find("service.endpoints", kind)
+    cls: Any = find(ROOM, kind)
     return cls.KEY_HEADER.lower(), "AWS4-HMAC-SHA256 " if kind in SIGNED else f"{cls.KEY_PREFIX}{KEY}"
 
 
 def follows(kind: str) -> bool:
     """Whether a redirect at home is followed."""
-    cls: Any = find("service.endpoints", kind)
+    cls: Any = find(ROOM, kind)
     return bool(cls.FOLLOWS)
 
 
 def make(kind: str, address: str, **more: Any) -> Endpoint:
     key = {} if kind in SIGNED else {"api_key_env": "EVERY_KEY"}
-    return find("service.endpoints", kind).model_validate(minimal(kind, address) | key | more)
+    return find(ROOM, kind).model_validate(minimal(kind, address) | key | more)
 
 
 @pytest.fixture(autouse=True)
@@ -244,6 +246,21 @@ def test_the_question_is_json_and_leaves_out_what_may_change(kind: str) -> None:
     key = {} if kind in SIGNED else {"api_key_env": "OTHER"}
     other = make(kind, "http://127.0.0.1:2", headers={"X-Team": "a"}, price={"input_per_mtok": 1}, **key)
     assert json.dumps(one.question(), sort_keys=True) == json.dumps(other.question(), sort_keys=True)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if "stream" in find(ROOM, kind).model_fields])
+def test_a_base_model_of_the_same_kind_is_asked_the_targets_question(kind: str) -> None:
+    """A reference that only says whom to ask takes prompt and parameters from the target's endpoint."""
+    more = {"params": {"seed": 1}} | (
+        {"system": "Route."} if "system" in find(ROOM, kind).model_fields else {}
+    )
+    target, reference = (
+        make(kind, "http://127.0.0.1:1", **more),
+        make(kind, "http://127.0.0.1:2", stream=True),
+    )
+    asked = as_asked(target, reference)
+    assert asked.question() == target.question()
+    assert asked.url.startswith("http://127.0.0.1:2")
 
 
 @pytest.mark.parametrize("kind", KINDS)

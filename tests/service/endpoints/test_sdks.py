@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.service.endpoints.standins.anthropic import Anthropic
-from tests.service.endpoints.standins.aws import BedrockRuntime, SageMakerRuntime, error
+from tests.service.endpoints.standins.aws import SAID, BedrockRuntime, SageMakerRuntime, error, event_stream
 from tests.service.endpoints.standins.azure import Azure, throttled
 from tests.service.endpoints.standins.google import SCOPE, TokenService, VertexAI, account
 from tests.service.endpoints.standins.openai_responses import Responses
@@ -129,6 +129,12 @@ def test_botos_sdk_speaks_with_bedrock(server: Any, aws: None) -> None:
     said = sdk.converse(**asked)
     assert said["output"]["message"]["content"][-1]["text"] == "billing"
     assert (said["stopReason"], said["usage"]["cacheReadInputTokens"]) == ("end_turn", 20)
+    events = list(sdk.converse_stream(**asked)["stream"])
+    texts = [e["contentBlockDelta"]["delta"].get("text", "") for e in events if "contentBlockDelta" in e]
+    assert ("".join(texts), events[-1]["metadata"]["usage"]["outputTokens"]) == ("billing", 3)
+    bedrock.failures = [event_stream(*SAID, ("throttlingException", {"message": "Not now."}))]
+    with pytest.raises(sdk.exceptions.ClientError, match="throttlingException"):
+        list(sdk.converse_stream(**asked)["stream"])
     for status, code in (
         (429, "ThrottlingException"),
         (429, "ModelNotReadyException"),

@@ -10,6 +10,8 @@ import hashlib
 import hmac
 import json
 import re
+import struct
+import zlib
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -47,6 +49,36 @@ def signature(secret: str, request: Any, date: str, scope: list[str], signed: li
     for part in scope:
         key = hmac.new(key, part.encode(), hashlib.sha256).digest()
     return hmac.new(key, to_sign.encode(), hashlib.sha256).hexdigest(), canonical
+
+
+SAID: list[tuple[str, dict[str, Any]]] = [
+    ("messageStart", {"role": "assistant"}),
+    ("contentBlockDelta", {"contentBlockIndex": 0, "delta": {"reasoningContent": {"text": "hm"}}}),
+    ("contentBlockStop", {"contentBlockIndex": 0}),
+    ("contentBlockDelta", {"contentBlockIndex": 1, "delta": {"text": "bill"}}),
+    ("contentBlockDelta", {"contentBlockIndex": 1, "delta": {"text": "ing"}}),
+    ("contentBlockStop", {"contentBlockIndex": 1}),
+]
+"""An answer in parts, without its end."""
+
+
+def message(name: str, payload: dict[str, Any]) -> bytes:
+    """One message of a stream, by AWS's description of the encoding; an exception if its name says so."""
+    kind = "exception" if name.endswith("Exception") else "event"
+    named = {f":{kind}-type": name, ":content-type": "application/json", ":message-type": kind}
+    headers = b"".join(
+        struct.pack(f"!B{len(n)}sBH{len(v)}s", len(n), n.encode(), 7, len(v), v.encode())
+        for n, v in named.items()
+    )
+    body = json.dumps(payload).encode()
+    prelude = struct.pack("!II", 16 + len(headers) + len(body), len(headers))
+    whole = prelude + struct.pack("!I", zlib.crc32(prelude)) + headers + body
+    return whole + struct.pack("!I", zlib.crc32(whole))
+
+
+def event_stream(*events: tuple[str, dict[str, Any]]) -> Reply:
+    content = b"".join(message(name, payload) for name, payload in events)
+    return Reply(200, content, {"Content-Type": "application/vnd.amazon.eventstream"})
 
 
 class Aws(StandIn):
@@ -124,7 +156,7 @@ class BedrockRuntime(Aws):
 
     def check(self, request: Any) -> Any:
         self.enter(request)
-        match = re.fullmatch(r"/model/([^/]+)/converse", request.path)
+        match = re.fullmatch(r"/model/([^/]+)/converse(-stream)?", request.path)
         if request.method != "POST" or match is None:
             raise self.refuse(404, "UnknownOperationException", "There is no such operation")
         content = json_object(request, lambda said: error(400, "SerializationException", said))
@@ -134,11 +166,15 @@ class BedrockRuntime(Aws):
         turns = content.get("messages")
         if not turns or turns[0]["role"] != "user":
             raise self.refuse(400, "ValidationException", "A conversation must start with a user message.")
-        return content
+        return content | ({"stream": True} if match[2] else {})
 
     def answer(self, asked: Any) -> Reply:
         usage = {"inputTokens": 9, "outputTokens": 3, "totalTokens": 32}
         usage |= {"cacheReadInputTokens": 20, "cacheWriteInputTokens": 0}
+        if asked.get("stream"):
+            return event_stream(
+                *SAID, ("messageStop", {"stopReason": "end_turn"}), ("metadata", {"usage": usage})
+            )
         reasoning = {"reasoningContent": {"reasoningText": {"text": "hm", "signature": "s"}}}
         message = {"role": "assistant", "content": [reasoning, {"text": "billing"}]}
         body = {
