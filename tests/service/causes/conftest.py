@@ -36,8 +36,8 @@ Breakage = Callable[[ChatRequest, Completion, int], Completion]
 class BreakableEndpoint(DemoEndpoint):
     """The demo's endpoint; ``breakage`` changes the completions of the fine-tuned model, the base model stays."""
 
-    def __init__(self, *, as_json: bool = False, names_base: bool = False) -> None:
-        super().__init__(latency_s=0.0)
+    def __init__(self, *, as_json: bool = False, names_base: bool = False, latency_s: float = 0.0) -> None:
+        super().__init__(latency_s=latency_s)
         self.breakage: Breakage | None = None
         self.as_json = as_json
         self.names_base = names_base
@@ -141,17 +141,18 @@ def _golden(folder: Path, *, as_json: bool) -> None:
 
 @pytest.fixture(scope="session")
 def healthy_past(tmp_path_factory):
-    """Folders with a store of healthy runs, by the form of the answers."""
-    made: dict[tuple[bool, bool], Path] = {}
+    """Folders with a store of healthy runs, by the form of the answers and how long they took."""
+    made: dict[tuple[bool, bool, float], Path] = {}
 
-    def past(*, as_json: bool, names_base: bool) -> Path:
-        key = (as_json, names_base)
+    def past(*, as_json: bool, names_base: bool, latency_s: float) -> Path:
+        key = (as_json, names_base, latency_s)
         if key not in made:
             folder = tmp_path_factory.mktemp("past")
             _golden(folder, as_json=as_json)
 
             async def live() -> None:
-                async with BreakableEndpoint(as_json=as_json, names_base=names_base) as endpoint:
+                endpoint = BreakableEndpoint(as_json=as_json, names_base=names_base, latency_s=latency_s)
+                async with endpoint:
                     scene = Scene(folder, endpoint)
                     for _ in range(HEALTHY_RUNS):
                         await scene.hour()
@@ -169,13 +170,14 @@ def play(healthy_past, tmp_path):
     """Break a healthy target and page: ``play(break_it, as_json=..., names_base=...)`` -> (diagnosis, scene)."""
     scenes: list[Scene] = []
 
-    def _play(break_it, *, as_json: bool = False, names_base: bool = False):
-        past = healthy_past(as_json=as_json, names_base=names_base)
+    def _play(break_it, *, as_json: bool = False, names_base: bool = False, latency_s: float = 0.0):
+        past = healthy_past(as_json=as_json, names_base=names_base, latency_s=latency_s)
         for file in past.iterdir():
             shutil.copy(file, tmp_path)
 
         async def live():
-            async with BreakableEndpoint(as_json=as_json, names_base=names_base) as endpoint:
+            endpoint = BreakableEndpoint(as_json=as_json, names_base=names_base, latency_s=latency_s)
+            async with endpoint:
                 scene = Scene(tmp_path, endpoint, now=BEGAN_AT + HEALTHY_RUNS * HOUR_S)
                 scenes.append(scene)
                 break_it(scene)

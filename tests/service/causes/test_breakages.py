@@ -85,8 +85,12 @@ def cut_off(scene):
     )
 
 
-def slower_and_worse(scene):
-    scene.endpoint._latency_s = 0.08
+def faster_and_worse(scene):
+    slower_and_worse(scene, latency_s=0.005)
+
+
+def slower_and_worse(scene, latency_s=0.08):
+    scene.endpoint._latency_s = latency_s
 
     def breakage(request, answer, number):
         garbled = hit(request.question, 0.4)
@@ -181,6 +185,7 @@ CASES = [
     (chatty_json, "answer_form", {"as_json": True}),
     (cut_off, "truncated", {"as_json": True}),
     (slower_and_worse, "latency", {}),
+    (faster_and_worse, "latency", {"latency_s": 0.08}),
     (swallowed, "label_swallowed", {}),
     (refusing, "refusals", {}),
     (half_of_the_replicas_named, "replicas", {}),
