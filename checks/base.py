@@ -40,6 +40,7 @@ class Check(Protocol):
     state_types: tuple[type, ...]
 
     # A check may say ``guards = True``: it is asked before the others, and may tell that a run is unfit to learn from.
+    # One that says ``apart = True`` speaks of limits, not of what is usual: while it pages, the others go on learning.
 
     def initial(self, subject: Subject) -> Any:
         """The state before the first run, or None if the check does not apply to this subject."""

@@ -261,7 +261,8 @@ def _finding(
     if stream.standing:
         verdict = Verdict.REGRESSED
         since = "" if stream.onset_run is None else f", since run {stream.onset_run}"
-        reason = f"{_what(name)} fell behind: by {_points(now)}, in the baseline by {_points(usual)}{since}"
+        was = f"ahead by {_points(-usual)}" if usual > 0.0 else f"by {_points(usual)}"
+        reason = f"{_what(name)} fell behind: by {_points(now)}, in the baseline {was}{since}"
     elif page is not None:
         reason = (
             f"{_what(name)} fails where it did not; the gap has not surely widened, or too little for a page"

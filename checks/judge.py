@@ -118,6 +118,7 @@ def fingerprint(subject: Subject) -> str:
     digest.update(b"" if subject.days is None else subject.days.tobytes())
     digest.update(b"reference" if subject.reference else b"")
     digest.update(b"logprobs" if subject.logprobs else b"")
+    digest.update(repr(sorted(subject.promises.items())).encode() if subject.promises else b"")
     digest.update(b"" if subject.groups is None else subject.groups.tobytes())
     return digest.hexdigest()[:32]
 
@@ -133,7 +134,9 @@ def judge(subject: Subject, state: State, run: Measurement) -> tuple[State, Judg
         return replace(state, runs=state.runs + 1, last_run=run.run), _verdict(dark, measured=False)
     whole = sum(check.weight for check in active.values()) or 1.0
     standing = any(
-        check.unmeasured(subject, state.checks[name], run).standing for name, check in active.items()
+        check.unmeasured(subject, state.checks[name], run).standing
+        for name, check in active.items()
+        if not getattr(check, "apart", False)
     )
     after: dict[str, Any] = {}
     answers: dict[str, Answer] = {}

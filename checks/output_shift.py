@@ -10,7 +10,7 @@ Each of these is a finding of its own:
 
 Null hypothesis of each: the example's outputs go on as during the baseline, with the run-level noise that was learnt
 (``inference/two_sided.py``). Half of a stream's weight looks each way; the streams share the check's small part of
-the budget equally. A stream that was not seen during the baseline (an imported one holds no lengths) learns by itself
+the budget equally. A stream that was not seen during the baseline (an old file holds no lengths) learns by itself
 later. A false alarm: a healthy endpoint whose outputs are shaped otherwise than before by chance. Not to be used for:
 whether the answers are right (``quality``).
 """

@@ -225,9 +225,9 @@ class Measurement:
 
     ``observed`` maps what was seen of the outputs themselves to float [examples], NaN where unanswered: ``length`` in
     characters and ``refusal`` (1: refused), means over repeats, and how like the base model's answers they are
-    (``adapter_applied.py``), how likely their first token was (``identity.py``); a run that did not keep it lacks the
-    name. ``labels`` maps a scorer to the label that each answer named, by position; ``malformed`` to the positions of
-    format failures.
+    (``adapter_applied.py``), how likely their first token was (``identity.py``), when it came and what the requests
+    cost (``promises.py``); a run that did not keep it lacks the name. ``labels`` maps a scorer to the label that each
+    answer named, by position; ``malformed`` to the positions of format failures.
     """
 
     run: int
@@ -262,7 +262,8 @@ class Subject:
     less is reported and not paged; None: any change pages. ``gaps`` are the comparisons of new with known wording;
     ``days`` float [examples], since 1970, of which the knowledge is that is asked for, NaN where not dated.
     ``reference``: a base model is known, whose answers the runs are held against.
-    ``logprobs``: the endpoint is asked for log-probabilities.
+    ``logprobs``: the endpoint is asked for log-probabilities. ``promises`` maps what is promised to its limit
+    (``promises.py``).
     """
 
     examples: int
@@ -277,3 +278,4 @@ class Subject:
     days: FloatArray | None = None
     reference: bool = False
     logprobs: bool = False
+    promises: Mapping[str, float] = field(default_factory=dict)

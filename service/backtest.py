@@ -7,7 +7,7 @@ clock is read: run i starts ``(i - 1) * every_s`` seconds after ``start_at``.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -82,6 +82,7 @@ def judged_runs(
     share: float = 1.0,
     min_answered: float = 0.9,
     smallest_effect: float | None = None,
+    promises: Mapping[str, float] | None = None,
     target: str = "backtest",
     start_at: float = 0.0,
 ) -> Iterator[Judged]:
@@ -97,6 +98,7 @@ def judged_runs(
         share: the part of that budget that is spent here, in (0, 1].
         min_answered: below this share of answered examples a run is inconclusive.
         smallest_effect: a smaller change of a score or rate is reported and not paged.
+        promises: limits that are promised, by name.
         target: the name in the objects.
         start_at: when the first run starts, seconds since 1970.
     """
@@ -106,6 +108,7 @@ def judged_runs(
         baseline_runs=baseline_runs,
         min_answered=min_answered,
         smallest_effect=smallest_effect,
+        promises=promises,
     )
     state = judge.initial(about)
     for number, responses in enumerate(runs_of_responses, 1):

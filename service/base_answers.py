@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from service.config import Target
     from service.endpoints import Endpoint
     from service.pipeline import Shell
+    from service.store import Store
 
 WAIT_S = 60.0
 """How long a page may wait for the base model's answers; what has come by then is used."""
@@ -70,6 +71,14 @@ async def to_hold_against(shell: Shell, target: Target, golden: Golden) -> BaseM
         _not_asked(target, error)
         return None
     return fresh if fresh is not None and fresh.texts else None
+
+
+def known_answers(store: Store, target: Target, golden: Golden) -> BaseModelAnswers | None:
+    """The newest whole answers of the target's base model, without asking it; None where there are none."""
+    endpoint = _reference(target)
+    if endpoint is None:
+        return None
+    return _whole(store.base_answers(target.name, _key(endpoint, golden), all_kept=True), golden)
 
 
 async def refresh(shell: Shell, target: Target, golden: Golden, appraised: Appraised) -> None:
@@ -145,9 +154,13 @@ def _kept(
 ) -> tuple[BaseModelAnswers | None, float]:
     """The newest whole answers, and when the base model was last asked."""
     rows = shell.store.base_answers(target.name, _key(endpoint, golden), all_kept=True)
-    wanted = _COVERS * min(len(golden.examples), MOST)
-    whole = next((row for row in rows if len(row.texts) >= wanted), None)
+    whole = _whole(rows, golden)
     return whole, max((row.asked_at for row in rows if not row.texts or row is whole), default=0.0)
+
+
+def _whole(rows: Sequence[BaseModelAnswers], golden: Golden) -> BaseModelAnswers | None:
+    wanted = _COVERS * min(len(golden.examples), MOST)
+    return next((row for row in rows if len(row.texts) >= wanted), None)
 
 
 async def _ask_all(

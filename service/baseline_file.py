@@ -2,7 +2,8 @@
 
 The file is JSONL. The first line says what was measured: format, target, golden digest and example ids, scorers and
 question. Each further line is one baseline run: when, its scores in the order of the ids (null: unscored), who was
-not answered, latencies, what the server said it was, and with texts the answers. Floats come back exactly.
+not answered, latencies, what was seen of the answers (lengths, refusals, odds), what the server said it was, and with
+texts the answers. Floats come back exactly.
 
 A file is taken in only where its golden set, scorers and question are those of the target: else its scores would
 be of something else. The model's name and address do not matter: a candidate is judged against what it replaces.
@@ -183,6 +184,7 @@ def _row(
         "scores": {vector.scorer: _numbers(vector.values) for vector in vectors},
         "labels": {vector.scorer: _by_label(vector.labels) for vector in vectors if vector.labels},
         "format_failures": {v.scorer: list(v.format_failures) for v in vectors if v.format_failures},
+        "observed": {name: _numbers(values) for name, values in run.observed.items()},
         "outputs": outputs,
     }
     return {key: value for key, value in row.items() if value is not None}
@@ -219,6 +221,7 @@ def _one(
         answered=answered,
         latency_s=np.full(n, np.nan) if row.latency_s is None else _array(row.latency_s),
         served=None if row.served is None else _served(row.served),
+        observed={name: _array(values) for name, values in row.observed.items()},
         responses=tuple(
             Response(e.id, text) for e, text in zip(examples, texts, strict=False) if text is not None
         ),

@@ -59,7 +59,11 @@ class Head(Part):
 
 
 class Row(Part):
-    """One run. Lists run over the head's ids; ``labels`` maps a label to positions."""
+    """One run. Lists run over the head's ids.
+
+    ``labels`` maps a label to positions; ``observed`` is what was seen of the answers themselves (lengths, refusals,
+    odds of first tokens ...), by name.
+    """
 
     started_at: float
     finished_at: float | None = None
@@ -69,6 +73,7 @@ class Row(Part):
     scores: dict[str, list[Number]]
     labels: dict[str, dict[str, list[int]]] = Field(default_factory=dict)
     format_failures: dict[str, list[int]] = Field(default_factory=dict)
+    observed: dict[str, list[Number]] = Field(default_factory=dict)
     outputs: list[str | None] | None = None
 
 
@@ -127,6 +132,7 @@ def read(path: Path) -> BaselineFile:
 def _check_row(path: Path, number: int, row: Row, head: Head) -> None:
     n, names = len(head.ids), {str(scorer.get("name")) for scorer in head.scorers}
     lists: dict[str, Sequence[Any] | None] = {f"scores.{name}": values for name, values in row.scores.items()}
+    lists |= {f"observed.{name}": values for name, values in row.observed.items()}
     lists |= {"latency_s": row.latency_s, "outputs": row.outputs}
     for key, values in lists.items():
         if values is not None and len(values) != n:

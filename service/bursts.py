@@ -48,7 +48,7 @@ LOOK_BACK = 300
 UNLIMITED = 1_000_000
 _AT_REST = 4.0
 _LONGEST_SHARE = 1.0 / 48.0  # as checks.inference.clock counts a gap
-_APART = frozenset({"latency", "availability"})
+_APART = frozenset({"latency", "promises", "availability"})
 _DAY_S, _HOUR_S = 86_400.0, 3600.0
 
 

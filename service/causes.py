@@ -9,6 +9,7 @@ it the target *used* to be needs no further requests: the same answers are held 
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -17,7 +18,8 @@ import numpy as np
 import structlog
 
 from checks.causes import Diagnosis, diagnose
-from checks.causes.facts import BaseAnswers, Facts, Mark, Rescored, Side
+from checks.causes.facts import BaseAnswers, BrokenTerm, Facts, Mark, Rescored, Side
+from checks.scorers.terms import Terms
 from checks.types import Response, Served, Verdict
 from service import evidence
 from service.base_answers import lately
@@ -69,13 +71,14 @@ def facts_of(store: Store, target: Target, golden: Golden, appraised: Appraised)
         if run.measured and run.verdict in _GOOD and run.golden_digest == golden.digest
     ]
     sides = [_side(store, run) for run in good[:2]]
+    now = _assembled(record, appraised.served, appraised.responses, appraised.scored.vectors)
     bad = _again(store, target.name, record.id, first_bad)
     usual = evidence.baseline_means(store, store.baseline(target.name))
     started = record if first_bad == record.id else store.run(first_bad)
     onset_at = (started or record).started_at
     return Facts(
         examples=golden.examples,
-        now=_assembled(record, appraised.served, appraised.responses, appraised.scored.vectors),
+        now=now,
         before=sides[0] if sides else None,
         earlier=sides[1] if len(sides) > 1 else None,
         again=None if bad is None else _side(store, bad),
@@ -90,7 +93,25 @@ def facts_of(store: Store, target: Target, golden: Golden, appraised: Appraised)
             for finding in appraised.judgement.findings
             if finding.verdict is Verdict.REGRESSED
         },
+        terms=_terms(target, golden, sides[0] if sides else None, now),
     )
+
+
+def _terms(target: Target, golden: Golden, before: Side | None, now: Side) -> tuple[BrokenTerm, ...] | None:
+    """How often each rule of the target's glossaries is broken, in the answers that both runs have."""
+    glossaries = [scorer for scorer in target.scorers if isinstance(scorer, Terms)]
+    if not glossaries or before is None:
+        return None
+    counts: tuple[Counter[str], Counter[str]] = Counter(), Counter()
+    both = 0
+    for example in golden.examples:
+        texts = before.text(example.id), now.text(example.id)
+        if texts[0] is None or texts[1] is None:
+            continue
+        both += 1
+        for count, text in zip(counts, texts, strict=True):
+            count.update({rule for glossary in glossaries for rule in glossary.broken(example, text or "")})
+    return tuple(BrokenTerm(rule, counts[1][rule], counts[0][rule], both) for rule in counts[1])
 
 
 def _again(store: Store, target: str, run_id: int, first_bad: int) -> RunRecord | None:

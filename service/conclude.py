@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from checks import judge
@@ -22,7 +23,7 @@ from service.alerting import (
 )
 from service.message import Evidence, body, outbox
 from service.records import BaseModelAnswers, Golden, Requests, RunKind, RunRecord
-from service.scoring import Scored, likeness, score_run
+from service.scoring import Scored, likeness, score_run, spent
 
 if TYPE_CHECKING:
     from service.config import Config, Target
@@ -83,6 +84,9 @@ def appraise(
     if base is not None:
         alike = likeness(golden.examples, responses, base.texts)
         scored = replace(scored, observed={**scored.observed, **alike})
+    if target.promises.usd_per_1000_requests is not None:
+        paid = spent(golden.examples, responses, partial(cost_usd, target.endpoint.price))
+        scored = replace(scored, observed={**scored.observed, **paid})
     about = subject_of(store, target, golden, record.baseline_id)
     before = history.state_before(store, target.name, record.segment, about)
     after, judged = judge.judge(about, before, _measurement(record, scored, measured=trouble is None))
@@ -172,6 +176,7 @@ def subject_of(store: Store, target: Target, golden: Golden, baseline_id: int | 
         smallest_effect=target.smallest_effect,
         reference=target.reference is not None,
         logprobs=target.endpoint.gives_logprobs,
+        promises=target.promises.limits,
     )
 
 

@@ -21,10 +21,10 @@ class TargetFacts:
     ``interval_s`` is the time between runs; for a cron the longest of those around now. ``pager`` is the side that
     pages for it, ``goldwatch`` or ``prometheus``. ``tokens_per_day`` and ``usd_per_day`` are its limits.
     ``url`` is the endpoint's address without credentials, ``model`` the name that is asked for,
-    ``reference`` the base model's name; ``floors`` maps a scorer to its ``min``. ``trouble`` is why it could not be
-    run as it stands (an edited golden set, say), None where nothing is wrong. ``retires_on`` is the configured day on
-    which the model goes. ``traffic_window_s``: production traffic is watched by windows of this length; None: it is
-    not.
+    ``reference`` the base model's name; ``floors`` maps a scorer to its ``min``, ``promises`` what is promised to its
+    limit. ``trouble`` is why it could not be run as it stands (an edited golden set, say), None where nothing is wrong.
+    ``retires_on`` is the configured day on which the model goes. ``traffic_window_s``: production traffic is watched by
+    windows of this length; None: it is not.
     """
 
     name: str
@@ -38,6 +38,7 @@ class TargetFacts:
     interval_s: float | None = None
     baseline_runs: int = 10
     floors: Mapping[str, float] = field(default_factory=dict)
+    promises: Mapping[str, float] = field(default_factory=dict)
     trouble: str | None = None
     pager: str = "goldwatch"
     tokens_per_day: int | None = None

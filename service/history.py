@@ -6,7 +6,7 @@ The shortcut is never the truth: :func:`state_before` takes it up where it fits 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol
 
@@ -39,6 +39,7 @@ def subject(
     smallest_effect: float | None = None,
     reference: bool = False,
     logprobs: bool = False,
+    promises: Mapping[str, float] | None = None,
 ) -> Subject:
     """The facts about a segment that every check may use."""
     named = [example.group for example in examples]
@@ -65,6 +66,7 @@ def subject(
         days=days_of(examples),
         reference=reference,
         logprobs=logprobs,
+        promises=promises or {},
     )
 
 

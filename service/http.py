@@ -26,6 +26,7 @@ from urllib.request import getproxies_environment, proxy_bypass_environment  # t
 import aiohttp
 import httpx
 from httpx_aiohttp import AiohttpTransport
+from yarl import URL
 
 from service import __version__
 
@@ -44,6 +45,7 @@ _STALE_S = (
     1.0  # a connection that was closed while it idled shows it at once; later it is the request that failed
 )
 _reused: ContextVar[bool] = ContextVar("reused", default=False)
+_written: ContextVar[str] = ContextVar("written", default="")
 
 
 class BodyTooLargeError(Exception):
@@ -86,6 +88,7 @@ class Router(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request and return when its headers have come; a stale connection is replaced by another."""
         transport = self.route(request.url)
+        _written.set(str(request.url))
         while True:
             _reused.set(False)
             started = time.monotonic()
@@ -107,11 +110,21 @@ class Router(httpx.AsyncBaseTransport):
         trace.on_connection_reuseconn.append(_note_reuse)
         return aiohttp.ClientSession(
             trace_configs=[trace],
+            request_class=_AsWritten,
             connector=aiohttp.TCPConnector(
                 limit=self._concurrency, keepalive_timeout=_KEEPALIVE_S, ssl=self._ssl
             ),
             cookie_jar=aiohttp.DummyCookieJar(),
         )
+
+
+class _AsWritten(aiohttp.ClientRequest):
+    """A request to the address as it was written: aiohttp would send ``%3A`` as ``:``, which breaks a signature."""
+
+    def __init__(self, method: str, url: URL, **options: Any) -> None:
+        if "%" in (written := _written.get()) and URL(written) == url:
+            url = URL(written, encoded=True)
+        super().__init__(method, url, **options)
 
 
 class Client(httpx.AsyncClient):

@@ -8,6 +8,7 @@ answer can neither forge a line nor command a terminal; a traceback becomes one 
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import re
@@ -117,10 +118,21 @@ def configure(level: str, form: str, redactor: Redactor, *, stream: TextIO | Non
             ],
         )
     )
+    handler.addFilter(_not_cancelled)
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
-    for noisy in ("apscheduler", "uvicorn", "httpx", "httpcore", "asyncio", "aiohttp"):
+    for noisy in (
+        "apscheduler",
+        "uvicorn",
+        "httpx",
+        "httpcore",
+        "asyncio",
+        "aiohttp",
+        "botocore",
+        "urllib3",
+        "google",
+    ):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, root.level))
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
@@ -128,6 +140,11 @@ def configure(level: str, form: str, redactor: Redactor, *, stream: TextIO | Non
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=False,
     )
+
+
+def _not_cancelled(record: logging.LogRecord) -> bool:
+    """False for what was cancelled because goldwatch ends: APScheduler calls that an error of the job."""
+    return not (record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError))
 
 
 def harmless(_logger: Any, _method: str, event: Event) -> Event:

@@ -49,6 +49,8 @@ NAMES: Mapping[str, tuple[str, ...]] = {
     "goldwatch_tokens_total": ("target", "direction"),
     "goldwatch_cost_usd_total": ("target",),
     "goldwatch_limit_used_ratio": ("target", "limit"),
+    "goldwatch_request_cost_usd": ("target",),
+    "goldwatch_promise_used_ratio": ("target", "promise"),
     "goldwatch_examples_total": ("target", "scorer", "outcome"),
     "goldwatch_score_ratio": ("target", "scorer"),
     "goldwatch_baseline_score_ratio": ("target", "scorer"),
@@ -109,6 +111,9 @@ _HELP = {
     "goldwatch_time_to_first_token_seconds": "Time to the first token of streamed answers.",
     "goldwatch_tokens_total": "Tokens by direction (input, output).",
     "goldwatch_cost_usd_total": "What the tokens cost, in US dollars.",
+    "goldwatch_request_cost_usd": "What an answered request cost in the last measured run, US dollars.",
+    "goldwatch_promise_used_ratio": "What was measured over what is promised, in the last measured run: above 1 it was "
+    "not kept.",
     "goldwatch_examples_total": "Examples by outcome (passed: at least one half, failed, unscored).",
     "goldwatch_limit_used_ratio": "Share of a limit of the UTC day that ended runs have used.",
     "goldwatch_score_ratio": "Mean score over the golden set in the last measured run.",
@@ -319,6 +324,8 @@ def _of_target(facts: TargetFacts, target: TargetMetrics, slices: int) -> Iterat
     if target.last_measured is not None:
         run = target.last_measured
         yield "goldwatch_last_measured_timestamp_seconds", (), run.finished_at or run.started_at
+        if run.cost_usd is not None and run.requests.ok:
+            yield "goldwatch_request_cost_usd", (), run.cost_usd / (run.requests.ok * max(run.repeats, 1))
         yield from _of_scores(run.summaries)
         yield from of_findings(run, slices)
 

@@ -49,6 +49,9 @@ def of_findings(run: RunRecord, slices: int) -> Iterator[Row]:
             yield "goldwatch_regressed", (check,), float(any(f.verdict is Verdict.REGRESSED for f in judged))
     for finding in run.findings:
         yield from _of_check(finding)
+    for promise in by_check.get("promises", ()):
+        if promise.scorer is not None and promise.current is not None and promise.baseline:
+            yield "goldwatch_promise_used_ratio", (promise.scorer,), promise.current / promise.baseline
     quality = [f for f in by_check.get("quality", ()) if f.scorer is not None]
     for finding in quality:
         if finding.slice == ALL and finding.scorer is not None:

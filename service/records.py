@@ -248,7 +248,8 @@ class Comparison:
 class ImportedRun:
     """A finished run that another store made, as ``baseline: {from: FILE}`` brings it in.
 
-    The arrays run over the golden set's examples in its order. ``responses`` may be empty: without
+    The arrays run over the golden set's examples in its order; ``observed`` maps what was seen of the answers to one.
+    ``responses`` may be empty: without
     them nobody can be shown what the model used to say.
     """
 
@@ -260,6 +261,7 @@ class ImportedRun:
     finished_at: float | None = None
     served: Served | None = None
     responses: tuple[Response, ...] = ()
+    observed: Mapping[str, FloatArray] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

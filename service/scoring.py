@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from checks.adapter_applied import ALIKE, STEADY
 from checks.identity import FIRST
+from checks.promises import FIRST_TOKEN_S, USD
 from checks.scorers import Scorer, score
 from checks.scorers.refusal import Refusal
 from checks.types import ALL, BoolArray, Example, FloatArray, Response, ScoreSummary
@@ -23,7 +24,8 @@ class Scored:
 
     ``answered`` is bool [examples]: every repeat was answered; ``latency_s`` float [examples], the mean over
     repeats, NaN where unanswered or unknown. ``observed`` [examples] by name, means over the answered repeats, NaN
-    where there is none: ``length`` in characters, ``refusal`` (1: refused), and ``first_logprob`` where any is known.
+    where there is none: ``length`` in characters, ``refusal`` (1: refused), and ``first_logprob`` and ``ttft_s`` (the
+    wait for the first token) where any is known.
     """
 
     vectors: tuple[ScoreVector, ...]
@@ -110,7 +112,37 @@ def _observed(scorers: Sequence[Scorer], by_example: Sequence[Sequence[Response]
     first = np.array([_first_logprob(responses) for responses in by_example], dtype=float)
     if not np.isnan(first).all():
         found[FIRST] = first
+    waits = np.array([_first_wait(responses) for responses in by_example], dtype=float)
+    if not np.isnan(waits).all():
+        found[FIRST_TOKEN_S] = waits
     return found
+
+
+def _first_wait(responses: Sequence[Response]) -> float:
+    """The mean over repeats, to a tenth of a millisecond."""
+    known = [r.ttft_s for r in responses if r.answered and r.ttft_s is not None]
+    return round(sum(known) / len(known), 4) if known else float("nan")
+
+
+def spent(
+    examples: Sequence[Example],
+    responses: Sequence[Response],
+    cost: Callable[[int | None, int | None], float | None],
+) -> dict[str, FloatArray]:
+    """What the requests of each example cost, US dollars, a mean over repeats: float [examples], NaN where unknown.
+
+    Args:
+        examples: the golden set's.
+        responses: the run's.
+        cost: what so many input and output tokens cost.
+    """
+    known: dict[str, list[float]] = {}
+    for response in responses:
+        usd = cost(response.input_tokens, response.output_tokens) if response.answered else None
+        if usd is not None:
+            known.setdefault(response.example_id, []).append(usd)
+    row = [sum(k) / len(k) if (k := known.get(example.id)) else float("nan") for example in examples]
+    return {USD: np.array(row, dtype=float)}
 
 
 def _first_logprob(responses: Sequence[Response]) -> float:

@@ -18,6 +18,12 @@ MINUS = "−"
 UNKNOWN = "–"
 
 _IN_SECONDS = frozenset({"latency"})
+_PROMISES = "promises"
+_PROMISED = {
+    "latency_p95": "p95 latency",
+    "ttft_p95": "p95 time to first token",
+    "usd_per_1000_requests": "cost per 1,000 requests",
+}
 _ON_SCORES = frozenset({"quality", "floor", "generalization", "staleness", "adapter_applied"})
 _IN_NATS = frozenset({"identity"})
 _NAMED = {"adapter_applied": "adapter"}
@@ -34,6 +40,8 @@ def subject(finding: FindingObject) -> str:
     """
     check = str(finding.get("check"))
     name = str(finding.get("scorer") or _NAMED.get(check, check))
+    if check == _PROMISES:
+        name = _PROMISED.get(name, name)
     return name if finding.get("slice") in (None, ALL) else f"{name} {finding['slice']}"
 
 
@@ -51,7 +59,9 @@ def value(finding: FindingObject, amount: float | None) -> str:
         return f"{amount:,.0f} characters"
     if finding.get("check") in _IN_NATS:
         return f"{amount:.3f} nats"
-    return seconds(amount) if finding.get("check") in _IN_SECONDS else f"{amount * 100:.1f}%"
+    if _is_money(finding):
+        return dollars(amount)
+    return seconds(amount) if _is_time(finding) else f"{amount * 100:.1f}%"
 
 
 def change(finding: FindingObject) -> str:
@@ -67,7 +77,9 @@ def change(finding: FindingObject) -> str:
         return UNKNOWN
     if _is_length(finding):
         return f"{signed(effect * 100)}%"
-    if finding.get("check") in _IN_SECONDS:
+    if _is_money(finding):
+        return f"{signed(effect, 2)} $"
+    if _is_time(finding):
         return f"{signed(effect, 2)} s"
     if finding.get("check") in _IN_NATS:
         return f"{signed(effect, 3)} nats"
@@ -83,7 +95,7 @@ def interval(finding: FindingObject) -> str | None:
     ends = finding.get("interval")
     if ends is None:
         return None
-    scale, digits = (1, 2) if finding.get("check") in _IN_SECONDS else (100, 1)
+    scale, digits = (1, 2) if _is_time(finding) or _is_money(finding) else (100, 1)
     return " to ".join(signed(end * scale, digits) for end in ends)
 
 
@@ -100,6 +112,27 @@ def is_share(finding: FindingObject) -> bool:
 def _is_length(finding: FindingObject) -> bool:
     """True where values are characters and effects are relative."""
     return finding.get("check") == _OUTPUTS and finding.get("scorer") == _LENGTH
+
+
+def _is_money(finding: FindingObject) -> bool:
+    """True where values are US dollars."""
+    return finding.get("check") == _PROMISES and str(finding.get("scorer")).startswith("usd_")
+
+
+def _is_time(finding: FindingObject) -> bool:
+    """True where values are seconds."""
+    return finding.get("check") in _IN_SECONDS or (
+        finding.get("check") == _PROMISES and not _is_money(finding)
+    )
+
+
+def dollars(amount: float) -> str:
+    """US dollars, to the cent or, below a dime, to two digits.
+
+    >>> dollars(1234.5), dollars(0.004213)
+    ('$1,234.50', '$0.0042')
+    """
+    return f"${amount:,.2f}" if amount >= 0.1 else f"${float(f'{amount:.2g}'):f}".rstrip("0")
 
 
 def signed(amount: float, digits: int = 1) -> str:
@@ -176,6 +209,8 @@ def happened(finding: FindingObject) -> str:
     'changed: names "bug" more often, 24.0% → 30.0%'
     >>> happened({"check": "adapter_applied", "verdict": "regressed", "baseline": 0.31, "current": 1.0})
     "is not applied: 100.0% of the answers are the base model's (usual: 31.0%)"
+    >>> happened({"check": "promises", "scorer": "latency_p95", "baseline": 2.0, "current": 2.41})
+    'is 2.41 s, promised is 2.00 s'
     """
     before, now = finding.get("baseline"), finding.get("current")
     effect, check, verdict = finding.get("effect"), finding.get("check"), finding.get("verdict")
@@ -187,6 +222,9 @@ def happened(finding: FindingObject) -> str:
         if check == "adapter_applied":
             return f"is not applied: {value(finding, now)} of the answers are the base model's{usual}"
         return f"changed: first tokens are more or less likely by {value(finding, now)}{usual}"
+    if check == _PROMISES and now is not None:
+        limit = "" if before is None else f", promised is {value(finding, before)}"
+        return f"is {value(finding, now)}{limit}"
     if check == "floor" and now is not None:
         floor = "" if before is None else f" of {value(finding, before)}"
         below = verdict == "regressed"

@@ -88,6 +88,16 @@ class Rescored:
 
 
 @dataclass(frozen=True, slots=True)
+class BrokenTerm:
+    """A rule of a glossary, in words, and how many of ``of`` answers break it now and did in the good run."""
+
+    rule: str
+    now: int
+    was: int
+    of: int
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """What is known of a bad run.
 
@@ -95,7 +105,7 @@ class Facts:
     is usual), ``again`` another bad run since the onset. ``usual`` maps a scorer to its mean score per example over
     the baseline. ``scorer`` is the one that lost most. ``identities`` are what the server said it was in the good runs,
     oldest first. ``onset_at`` is the start of the first bad run. ``told`` are the reasons of the checks that regressed,
-    by name.
+    by name. ``terms`` are the rules of the target's glossary that are broken in either run; None: it has none.
     """
 
     examples: tuple[Example, ...] = ()
@@ -111,6 +121,7 @@ class Facts:
     base: BaseAnswers | None = None
     rescored: tuple[Rescored, ...] = ()
     told: Mapping[str, str] = field(default_factory=dict)
+    terms: tuple[BrokenTerm, ...] | None = None
 
     @property
     def comparable(self) -> bool:

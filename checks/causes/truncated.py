@@ -1,4 +1,4 @@
-"""Are answers cut off? ``finish_reason`` says ``length`` where it did not before.
+"""Are answers cut off? ``finish_reason`` says ``length``, or what the protocol calls it, where it did not before.
 
 A lower ``max_tokens`` in front of the model or a smaller context window cuts the answers that it used to give: they are
 beginnings of the good ones. A model that has become talkative is cut off as well, but says other things; then the
@@ -10,6 +10,8 @@ from __future__ import annotations
 from checks.causes import Cause, Rule
 from checks.causes.facts import Facts, rose, share
 from checks.types import Response
+
+_CUT = frozenset({"length", "max_tokens", "max_output_tokens", "MAX_TOKENS", "model_context_window_exceeded"})
 
 
 def _needs(facts: Facts) -> bool:
@@ -50,7 +52,7 @@ def _begins(whole: Response, cut: Response) -> bool:
 
 
 def _is_cut(response: Response) -> bool:
-    return response.finish_reason in ("length", "max_tokens")
+    return response.finish_reason in _CUT
 
 
 RULE = Rule("truncated", "answers cut off", _find, _needs)

@@ -92,7 +92,24 @@ class Terms(Scorer):
         wanted = self._wanted(example)
         if isinstance(wanted, str) or (problem := self.problem(example)):
             return Score.unscored(wanted if isinstance(wanted, str) else problem or "")
-        text = folded((response.output or "")[:SEARCHED_CHARS], ignore_case=self.ignore_case)
+        broken = self._broken(wanted, response.output or "")
+        if not broken:
+            return Score(1.0)
+        rules = len(wanted.required) + len(wanted.forbidden) + len(wanted.confusable)
+        shown = "; ".join(broken[:3]) + (f" and {len(broken) - 3} more" if len(broken) > 3 else "")
+        return Score(0.0 if self.all_or_nothing else 1 - len(broken) / rules, shown)
+
+    def broken(self, example: Example, text: str) -> list[str]:
+        """Each rule that an answer breaks, in words that quote the rule and nothing of the answer.
+
+        >>> Terms(confusable=[("invoice", "receipt")]).broken(Example("a", "?"), "Your receipt is here.")
+        ['lacks "invoice", uses "receipt"']
+        """
+        wanted = self._wanted(example)
+        return [] if isinstance(wanted, str) else self._broken(wanted, text)
+
+    def _broken(self, wanted: _Wanted, output: str) -> list[str]:
+        text = folded(output[:SEARCHED_CHARS], ignore_case=self.ignore_case)
         broken = [f"lacks {quote(term)}" for term in wanted.required if not self._has(text, term)]
         broken += [f"uses {quote(term)}" for term in wanted.forbidden if self._has(text, term)]
         for right, wrong in wanted.confusable:
@@ -101,11 +118,7 @@ class Terms(Scorer):
                 broken.append(f"lacks {quote(right)}, {instead} {quote(wrong)}")
             elif self._has(self._pattern(right).sub(" ", text), wrong):
                 broken.append(f"uses {quote(wrong)} beside {quote(right)}")
-        if not broken:
-            return Score(1.0)
-        rules = len(wanted.required) + len(wanted.forbidden) + len(wanted.confusable)
-        shown = "; ".join(broken[:3]) + (f" and {len(broken) - 3} more" if len(broken) > 3 else "")
-        return Score(0.0 if self.all_or_nothing else 1 - len(broken) / rules, shown)
+        return broken
 
     def _wanted(self, example: Example) -> _Wanted | str:
         """The terms for one example, or what is wrong with its ``expected``."""

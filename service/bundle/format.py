@@ -108,6 +108,7 @@ class SubjectPart(Part):
     smallest_effect: Number
     reference: bool = False
     logprobs: bool = False
+    promises: dict[str, float] = Field(default_factory=dict)
     gaps: list[GapPart] = Field(default_factory=list)
     days: list[Number] | None = None
 

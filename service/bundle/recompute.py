@@ -1,6 +1,8 @@
 """Does the same follow from a bundle as was said of its run? Scores from the answers, the verdict from the scores.
 
-Equal means equal in every bit. Only the code that made the bundle promises that; another version of it may judge
+Equal means equal in every bit: scores, labels, verdict, reason, onset. The statistics behind the verdict (evidence,
+effects, intervals) are equal to nine digits, since processors of different makes round sums and exponentials
+differently in the last one. Only the code that made the bundle promises that; another version of it may judge
 otherwise, and then :attr:`Recomputed.same_code` says so. Nothing is opened but the bundle: a scorer that asks a model
 or reads a file is not run, and its recorded scores stand.
 """
@@ -50,6 +52,7 @@ if TYPE_CHECKING:
     from checks.scorers import Scorer
 
 _MOST_TOLD = 10
+_DIGITS = 1e-9
 _MOST_CELLS = 1_000_000_000
 OFFLINE = frozenset({
     "contains", "entities", "exact_match", "json_fields", "json_schema", "label", "length", "numeric", "refusal",
@@ -179,6 +182,7 @@ def _subject(stated: SubjectPart, scorers: Sequence[Scorer]) -> Subject:
         days=None if stated.days is None else np.array(stated.days, dtype=float),
         reference=stated.reference,
         logprobs=stated.logprobs,
+        promises=stated.promises,
     )
 
 
@@ -294,9 +298,24 @@ def _verdict_differences(recorded: VerdictPart, judged: judge.Judgement) -> list
         found.append(f"findings: {len(recorded.findings)} recorded, {len(now)} now")
     for old, new in zip(recorded.findings, now, strict=False):
         for key in new:
-            if key not in old or old[key] != new[key]:
+            if key not in old or not _equal(old[key], new[key]):
                 where = safe(f"{new['check']} {new['scorer'] or ''} {new['slice']}", 80)
                 found.append(
                     f"{where}: {key}: {safe(str(old.get(key)), 40)} recorded, {safe(str(new[key]), 40)} now"
                 )
     return found
+
+
+def _equal(old: Any, new: Any) -> bool:
+    """Numbers with a fraction to nine digits, everything else exactly.
+
+    >>> _equal({"evidence": 0.30000000000000004}, {"evidence": 0.3}), _equal([1, 0.3], [1, 0.3001]), _equal(7, 8)
+    (True, False, False)
+    """
+    if isinstance(old, float) and isinstance(new, float):
+        return math.isclose(old, new, rel_tol=_DIGITS, abs_tol=_DIGITS * _DIGITS)
+    if isinstance(old, Mapping) and isinstance(new, Mapping):
+        return old.keys() == new.keys() and all(_equal(old[key], new[key]) for key in old)
+    if isinstance(old, list | tuple) and isinstance(new, list | tuple):
+        return len(old) == len(new) and all(map(_equal, old, new))
+    return bool(old == new)

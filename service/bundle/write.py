@@ -165,6 +165,7 @@ def _subject(
         smallest_effect=about.smallest_effect,
         reference=about.reference,
         logprobs=about.logprobs,
+        promises=dict(about.promises),
         gaps=[
             GapPart(name=name, new=gap.new.tolist(), known=gap.known.tolist())
             for name, gap in about.gaps.items()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from checks.types import Verdict
 from service.cli.render.run import Details, headline
+from service.confused import confusions, moved_words
 from service.evidence import broken, good_run
 from service.original import notes_of
 from service.report import run_object
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from service.store import Store
 
 _LOOK_BACK = 500
+_MOST_PAIRS = 3
 
 
 def details_of(
@@ -51,8 +53,17 @@ def details_of(
         causes=diagnosis.sentences if diagnosis is not None else (),
         next_steps=[cause.next for cause in diagnosis.causes[:1]] if diagnosis is not None else (),
         diagnosis=diagnosis,
-        notes=notes_of(store, run),
+        notes=[*notes_of(store, run), *_moved(store, run)],
     )
+
+
+def _moved(store: Store, run: RunRecord) -> list[str]:
+    """The pairs of labels that moved, the most telling first."""
+    return [
+        f"{name}: {moved_words(pair)}"
+        for name, found in confusions(store, run).items()
+        for pair in found.moved[:_MOST_PAIRS]
+    ]
 
 
 def _baseline(store: Store, run: RunRecord) -> BaselineRecord | None:

@@ -86,7 +86,11 @@ def configuration(server: Server) -> str:
         reference = f"reference: {{kind: openai_chat, base_url: {base_url}, model: {parent}{parent_key}}}"
     else:
         reference = "# reference: {kind: openai_chat, base_url: ..., model: ...}"
-    return _TEMPLATE.format(base_url=base_url, model=model, key=key, reference=reference)
+    from checks.registry import kinds
+    from service.endpoints import ROOM
+
+    others = ", ".join(kind for kind in kinds(ROOM) if kind != "openai_chat")
+    return _TEMPLATE.format(base_url=base_url, model=model, key=key, reference=reference, kinds=others)
 
 
 async def _identify(base_url: str) -> dict[str, Served]:
@@ -118,7 +122,7 @@ false_alarms: {{at_most: 1, per: 90d}}     # the one statistical setting, over a
 targets:
   - name: my-model
     severity: warning                    # critical | warning | info
-    endpoint:
+    endpoint:                            # of another kind: {kinds}
       kind: openai_chat
       base_url: {base_url}
       model: {model}{key}
@@ -130,6 +134,7 @@ targets:
     golden: golden/tickets.jsonl         # then: goldwatch freeze golden/tickets.jsonl
     schedule: {{every: 1h}}                # or {{cron: "0 * * * *", timezone: Europe/Berlin}}
     # limits: {{requests_per_second: 20, tokens_per_day: 2000000}}
+    # promises: {{latency_p95: 2s, usd_per_1000_requests: 0.40}}   # page when they are not kept
     scorers:
       - {{kind: label, labels: [billing, login, shipping, bug]}}   # min: 0.90 is a floor that always pages
 

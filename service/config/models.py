@@ -269,6 +269,46 @@ def _or_false(schema: dict[str, Any]) -> None:
         schema["anyOf"] = [{"$ref": schema.pop("$ref")}, {"const": False}]
 
 
+class Promises(Section):
+    """What is promised to the model's users, whatever it did before. Nothing is where nothing is said."""
+
+    latency_p95_s: Annotated[
+        Duration | None,
+        Field(alias="latency_p95", gt=0, description="19 of 20 answers are whole within this time."),
+    ] = None
+    ttft_p95_s: Annotated[
+        Duration | None,
+        Field(
+            alias="ttft_p95",
+            gt=0,
+            description="19 of 20 answers begin within this time; needs `stream: true` in the endpoint.",
+        ),
+    ] = None
+    usd_per_1000_requests: Annotated[
+        float | None,
+        Field(
+            gt=0,
+            allow_inf_nan=False,
+            description="A thousand requests cost at most so many US dollars; needs a price in the endpoint.",
+        ),
+    ] = None
+
+    @property
+    def limits(self) -> Mapping[str, float]:
+        """What is promised, by its key, in seconds or US dollars."""
+        given = {
+            "latency_p95": self.latency_p95_s,
+            "ttft_p95": self.ttft_p95_s,
+            "usd_per_1000_requests": self.usd_per_1000_requests,
+        }
+        return {name: limit for name, limit in given.items() if limit is not None}
+
+    @property
+    def waits(self) -> Mapping[str, float]:
+        """Those of them that recorded answers can speak of, without a price: in seconds."""
+        return {name: limit for name, limit in self.limits.items() if not name.startswith("usd")}
+
+
 class Worth(Section):
     """Whether the fine-tune still pays: its challengers answer the golden set too, from time to time."""
 
@@ -369,6 +409,7 @@ class Target(Section):
     deadline_s: Annotated[Duration, Field(alias="deadline", gt=0, description="Per run.")] = 1800.0
     retries: Annotated[int, Field(ge=0, le=20, description="After transport faults, 429 and 5xx.")] = 3
     limits: Limits = Limits()
+    promises: Promises = Promises()
     min_answered: Annotated[float, Field(gt=0, le=1, description="Below it a run is inconclusive.")] = 0.9
     baseline: BaselineSource = BaselineSource()
     weight: Annotated[

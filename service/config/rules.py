@@ -69,6 +69,10 @@ def _target(target: Mapping[str, Any], here: Path, notifiers: list[str]) -> Iter
     if limits.get("usd_per_day") is not None and endpoint and endpoint.get("price") is None:
         why = "needs endpoint.price, such as {input_per_mtok: 0.30, output_per_mtok: 1.20}: nothing is counted without"
         yield (*here, "limits", "usd_per_day"), why
+    promised = _mapping(target.get("promises")).get("usd_per_1000_requests")
+    if promised is not None and endpoint and endpoint.get("price") is None:
+        why = "needs endpoint.price, such as {input_per_mtok: 0.30, output_per_mtok: 1.20}: no cost is known without"
+        yield (*here, "promises", "usd_per_1000_requests"), why
     for key in ("endpoint", "reference"):
         yield from _variables(_mapping(target.get(key)), (*here, key))
     for name, challenger in _mapping(target.get("challengers")).items():

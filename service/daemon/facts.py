@@ -39,6 +39,7 @@ def facts_of(
         interval_s=interval_s(target.schedule, now),
         baseline_runs=target.baseline.runs,
         floors={s.scorer_name: s.min for s in target.scorers if s.min is not None},
+        promises=target.promises.limits,
         trouble=trouble,
         pager=pager,
         tokens_per_day=target.limits.tokens_per_day,

@@ -60,6 +60,7 @@ class LlmServer:
         port: where to listen; 0 takes a free port.
         threads: of the processor.
         slots: requests that are worked on at the same time.
+        adapter: a GGUF file of another fine-tune of the same model.
         model: a GGUF file in place of SmolLM2's own, such as another quantisation of it.
         chat_template: a Jinja template in place of the model's own.
     """
@@ -71,11 +72,12 @@ class LlmServer:
         port: int = 0,
         threads: int = 1,
         slots: int = 4,
+        adapter: Path = ADAPTER,
         model: Path | None = None,
         chat_template: str | None = None,
     ) -> None:
         self.scale, self.threads, self.slots = _checked(scale), threads, slots
-        self.model, self.chat_template = model, chat_template
+        self.adapter, self.model, self.chat_template = adapter, model, chat_template
         self._wanted_port = port
         self._address: str | None = None
         self._process: asyncio.subprocess.Process | None = None
@@ -118,7 +120,7 @@ class LlmServer:
         command = [sys.executable, "-m", "service.demo.llm", "--port", str(self._wanted_port)]
         command += ["--threads", str(self.threads), "--slots", str(self.slots)]
         if self.scale is not None:
-            command += ["--scale", str(self.scale)]
+            command += ["--scale", str(self.scale), "--adapter", str(self.adapter)]
         if self.model is not None:
             command += ["--model", str(self.model)]
         if self.chat_template is not None:
@@ -211,7 +213,14 @@ async def _discard(process: asyncio.subprocess.Process) -> None:
 
 
 def _serve(
-    *, port: int, scale: float | None, threads: int, slots: int, model: Path | None, chat_template: str | None
+    *,
+    port: int,
+    scale: float | None,
+    threads: int,
+    slots: int,
+    adapter: Path,
+    model: Path | None,
+    chat_template: str | None,
 ) -> None:
     """Be the server, until the parent goes away or a signal comes."""
     import xllamacpp  # noqa: PLC0415  # only the server's own process loads it
@@ -228,7 +237,7 @@ def _serve(
     params.n_gpu_layers, params.hostnames, params.port, params.use_jinja = 0, ["127.0.0.1"], port, True
     params.model_alias = {MODEL} if isinstance(params.model_alias, set) else MODEL
     if scale is not None:
-        params.lora_adapters = [xllamacpp.CommonAdapterLoraInfo(str(ADAPTER), scale)]
+        params.lora_adapters = [xllamacpp.CommonAdapterLoraInfo(str(adapter), scale)]
     server = xllamacpp.Server(params)
     print(f"{_READY}{server.listening_address}", flush=True)  # noqa: T201  # the parent waits for this line
     threading.Thread(target=_end_with_parent, daemon=True).start()
@@ -248,6 +257,7 @@ def _main() -> None:
     parser.add_argument("--scale", type=float)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--slots", type=int, default=4)
+    parser.add_argument("--adapter", type=Path, default=ADAPTER)
     parser.add_argument("--model", type=Path)
     parser.add_argument("--chat-template")
     chosen = parser.parse_args()

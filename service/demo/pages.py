@@ -48,6 +48,7 @@ class DemoFacts:
                 interval_s=target.schedule.every_s,
                 baseline_runs=target.baseline.runs,
                 floors={s.scorer_name: s.min for s in target.scorers if s.min is not None},
+                promises=target.promises.limits,
                 pager=self._config.alerting.owner,
             )
             for target in self._config.targets

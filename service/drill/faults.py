@@ -65,11 +65,16 @@ class Fault:
 
 
 class Faulty:
-    """An endpoint with a fault before it; see :class:`~service.endpoints.Endpoint` for what its methods do."""
+    """An endpoint with a fault before it; see :class:`~service.endpoints.Endpoint` for what its methods do.
+
+    ``hit`` counts the requests that were broken; ``trouble`` is why the base model could not answer in the target's
+    place, None where it did.
+    """
 
     def __init__(self, behind: Endpoint, fault: Fault, target: Target, seed: int) -> None:
         self.kind, self.price = behind.kind, behind.price
         self.hit = 0
+        self.trouble: str | None = None
         self._behind, self._fault, self._seed = behind, fault, seed
         self._asked: Counter[str] = Counter()
         self._base = target.reference
@@ -91,13 +96,18 @@ class Faulty:
             return Response(example.id, error=ResponseError(ErrorKind.CONNECT, "the drill's outage"))
         if kind is FaultKind.MIX and self._base is not None:
             answer: Response = await self._base.ask(client, example, timeout_s=timeout_s)
+            if answer.error is not None:
+                self.trouble = answer.error.message
             return answer
         answer = await self._behind.ask(client, example, timeout_s=timeout_s)
         if answer.output is None:
             return answer
         if kind is FaultKind.LATENCY:
-            took = None if answer.latency_s is None else answer.latency_s + self._fault.delay_s
-            return replace(answer, latency_s=took)
+            return replace(
+                answer,
+                latency_s=_later(answer.latency_s, self._fault.delay_s),
+                ttft_s=_later(answer.ttft_s, self._fault.delay_s),
+            )
         if kind is FaultKind.STALE:
             old = (self._fault.answers or {}).get(example.id)
             return answer if old is None or old.output is None else replace(answer, output=old.output)
@@ -109,6 +119,10 @@ class Faulty:
         if self._fault.kind is FaultKind.FORMAT:
             return f"Sure! I would be happy to help. The answer is:\n\n```\n{output}\n```\nAnything else?"
         return swapped(output, self._labels)
+
+
+def _later(wait_s: float | None, delay_s: float) -> float | None:
+    return None if wait_s is None else wait_s + delay_s
 
 
 def labels_of(target: Target) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -17,6 +17,7 @@ from checks.types import ALL, Verdict
 from service.alerting import AlertKind, AlertState
 from service.drill.faults import Fault, FaultKind, Faulty, check
 from service.errors import UserError
+from service.text import safe
 
 if TYPE_CHECKING:
     from checks.detectability import Card, Drop
@@ -44,11 +45,11 @@ class Plan:
 class Rehearsal:
     """What came of it. Unknown is None.
 
-    ``alert`` is the kind of the first alert after the fault; ``runs`` how many replays with the fault it took,
-    confirmations included, and ``hours`` the time since the last healthy tick, as a fault just after it would be
-    noticed. ``false_alarm``: an alert fired before the fault. ``drop`` is the mean score lost while the fault was on
-    (the greatest of the scorers). ``watched_h`` is how long the fault was on. ``promised_h``: by when the
-    detectability card promises to find such a drop.
+    ``alert`` is the kind of the first alert after the fault, ``found_by`` the checks whose findings it holds, ``runs``
+    how many replays with the fault it took, confirmations included, and ``hours`` the time since the last healthy tick,
+    as a fault just after it would be noticed. ``false_alarm``: an alert fired before the fault. ``drop`` is the mean
+    score lost while the fault was on (the greatest of the scorers). ``watched_h`` is how long the fault was on.
+    ``promised_h``: by when the detectability card promises to find such a drop.
     """
 
     fault: FaultKind
@@ -63,6 +64,7 @@ class Rehearsal:
     verdicts: tuple[str, ...]
     requests: int
     hit: int
+    found_by: tuple[str, ...] = ()
 
     @property
     def in_time(self) -> bool | None:
@@ -72,8 +74,12 @@ class Rehearsal:
         return self.promised_h is None or (self.hours is not None and self.hours <= self.promised_h)
 
 
-def shadow_of(config: Config, target: Target, baseline: Path) -> tuple[Config, Target]:
+def shadow_of(
+    config: Config, target: Target, baseline: Path, *, known_base: bool = False
+) -> tuple[Config, Target]:
     """The configuration of the shadow: the same questions and statistics, nobody to tell, no limit per day.
+
+    The base model is held against where its answers are known (``known_base``), and is not asked anew.
 
     What a drill may use is held against the real limits before it begins (:func:`check_limits`), since a virtual day
     passes in seconds.
@@ -83,7 +89,7 @@ def shadow_of(config: Config, target: Target, baseline: Path) -> tuple[Config, T
     shadow = target.model_copy(
         update={
             "baseline": BaselineSource.model_construct(runs=target.baseline.runs, from_file=baseline),
-            "reference": None,
+            "reference": target.reference if known_base else None,
             "challengers": {},
             "notify": (),
             "bursts": Bursts(per_hour=0),
@@ -141,7 +147,9 @@ async def rehearse(
     Raises:
         UserError: the target has no pinned baseline, or what the fault needs is not there.
     """
+    from service.base_answers import known_answers  # noqa: PLC0415
     from service.baseline_file import export_lines  # noqa: PLC0415
+    from service.golden import check_lock  # noqa: PLC0415
     from service.store import Store as OpenStore  # noqa: PLC0415
 
     check(plan.fault, target)
@@ -149,8 +157,12 @@ async def rehearse(
     with tempfile.TemporaryDirectory(prefix="goldwatch-drill-") as folder:
         path = Path(folder) / "baseline.jsonl"
         path.write_text("\n".join(lines) + "\n", "utf-8")
-        mirrored, shadow = shadow_of(config, target, path)
+        golden = check_lock(target.golden)
+        base = known_answers(store, target, golden)
+        mirrored, shadow = shadow_of(config, target, path, known_base=base is not None)
         with OpenStore.open(f"sqlite:///{folder}/shadow.db") as own:
+            if base is not None:
+                own.put_base_answers(replace(base, asked_at=now))
             return await _watched(own, mirrored, shadow, target, plan, now, cards, progress)
 
 
@@ -178,6 +190,7 @@ async def _watched(
     shell = Shell(store, config, clock=lambda: at, ask=ask)
     seen: list[_Seen] = []
     last_healthy_at, alert = now, None
+    found_by: tuple[str, ...] = ()
     for number in range(plan.healthy + plan.most):
         tick = next_tick(shadow.schedule, at)
         if tick is None:
@@ -188,9 +201,15 @@ async def _watched(
             seen.append(_Seen(finished.run.verdict, broken, asked, _drop(finished)))
             if progress is not None:
                 progress(finished)
+        if proxy.trouble is not None:
+            raise UserError(
+                f"the base model of {target.name} could not answer: {safe(proxy.trouble, 200)}",
+                "see reference: in the configuration, and: goldwatch doctor",
+            )
         found = [a for a in store.alerts(shadow.name, AlertState.FIRING) if a.kind in _TOLD]
         if found:
             early, alert = not broken, str(found[-1].kind) if broken else None
+            found_by = tuple(sorted({f.check for f in found[-1].findings})) if broken else ()
             break
         if not broken:
             last_healthy_at = at
@@ -212,6 +231,7 @@ async def _watched(
         verdicts=tuple(str(one.verdict) for one in seen),
         requests=sum(one.requests for one in seen),
         hit=proxy.hit,
+        found_by=found_by,
     )
 
 
@@ -228,7 +248,7 @@ class _Seen:
 def _promise(fault: Fault, cards: Sequence[Card], drop: float | None, outage_after: int) -> float | None:
     if fault.kind is FaultKind.OUTAGE and fault.ratio == 1.0:
         return outage_after * max((card.interval_h for card in cards), default=0.0) or None
-    return promised_h(cards, drop)
+    return None if fault.kind is FaultKind.LATENCY else promised_h(cards, drop)
 
 
 def promised_h(cards: Sequence[Card], drop: float | None) -> float | None:
@@ -258,6 +278,7 @@ def rehearsal_object(told: Rehearsal, target: str) -> dict[str, Any]:
         "fault": str(told.fault),
         "found": told.alert is not None,
         "alert": told.alert,
+        "found_by": list(told.found_by),
         "runs": told.runs,
         "hours": told.hours,
         "watched_hours": told.watched_h,

@@ -2,6 +2,7 @@
 
 Redirects within the same scheme, host and port are followed, at most three; the request is repeated as it was (after
 303 as a GET). Any other redirect is refused: neither the key nor the golden set goes to a host that nobody configured.
+Where a protocol has none, because requests are signed, every redirect is refused.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """One request. ``model``, ``params`` and ``has_key`` are for the words of an error."""
+    """One request. ``model``, ``params``, ``has_key`` and ``refined`` are for the words of an error."""
 
     method: str
     url: httpx.URL
@@ -40,6 +41,8 @@ class Outgoing:
     model: str | None = None
     params: Mapping[str, Any] = field(default_factory=dict)
     has_key: bool = False
+    follows: bool = True
+    refined: Callable[[ResponseError, Mapping[str, str], bytes], ResponseError] | None = None
 
 
 async def exchange(
@@ -73,6 +76,8 @@ async def exchange(
                     await pieces.aclose()
             if status not in _REDIRECTS or "location" not in response.headers:
                 raise await _refusal(response, outgoing, url)  # noqa: TRY301  # the body is read within the same guard
+            if not outgoing.follows:
+                raise _elsewhere(url, response.headers["location"], status)  # noqa: TRY301  # as above
             url = _follow(url, response.headers["location"], status)
             if status == 303:
                 method, content = "GET", None
@@ -121,7 +126,17 @@ async def _refusal(response: httpx.Response, outgoing: Outgoing, url: httpx.URL)
         has_key=outgoing.has_key,
         now=time.time(),
     )
-    return Fault(error)
+    refined = outgoing.refined
+    return Fault(error if refined is None else refined(error, response.headers, body))
+
+
+def _elsewhere(url: httpx.URL, location: str, status: int) -> Fault:
+    """The words for a redirect from an API that has none."""
+    message = (
+        f"{status}: {url.scheme}://{host_of(url)} redirects to {safe(location, 100)!r}, which is refused and was not "
+        "asked: this API has no redirects; check the address"
+    )
+    return Fault(ResponseError(ErrorKind.REDIRECT, message, status))
 
 
 def _follow(url: httpx.URL, location: str, status: int) -> httpx.URL:

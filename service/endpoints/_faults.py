@@ -126,6 +126,9 @@ _UNSUPPORTED = re.compile(
     r"(?:unsupported|unknown|unrecognized|invalid|unexpected)[^'\"`]{0,60}?['\"`]([\w.]{1,64})['\"`]",
     re.IGNORECASE,
 )
+_DEPRECATED = re.compile(
+    r"['\"`]([\w.]{1,64})['\"`] is (?:deprecated|not supported|no longer)", re.IGNORECASE
+)
 _INSTEAD = re.compile(r"\buse\s+['\"`]([\w.]{1,64})['\"`]\s+instead", re.IGNORECASE)
 _DEFAULT = re.compile(r"only the default \(?([\w.]{1,20})\)? value is supported", re.IGNORECASE)
 
@@ -133,7 +136,7 @@ _DEFAULT = re.compile(r"only the default \(?([\w.]{1,20})\)? value is supported"
 def _remedy(body: bytes, said: str, params: Mapping[str, Any]) -> str | None:
     """What to write instead of a parameter that the model refuses."""
     named = _field(body, "param")
-    match = _UNSUPPORTED.search(said)
+    match = _UNSUPPORTED.search(said) or _DEPRECATED.search(said)
     name = named if isinstance(named, str) and named in params else match[1] if match else None
     if name is None or name not in params:
         return None

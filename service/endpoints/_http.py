@@ -15,7 +15,7 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, model_validator
@@ -42,6 +42,7 @@ _OWN_HEADERS = frozenset({
     "te", "upgrade", "expect",
 })  # fmt: skip
 
+Headers = list[tuple[str, str]]
 Answer = dict[str, Any]
 """What a protocol found in an answer: the fields of a Response by name."""
 
@@ -106,7 +107,7 @@ def _header_name(name: str) -> None:
 
 
 class HttpEndpoint(Endpoint):
-    """The base of protocols over HTTP. The key goes out as ``Authorization: Bearer``; other ways by ``headers_env``."""
+    """The base of protocols over HTTP. The key goes out as ``Authorization: Bearer``, or as the protocol says."""
 
     api_key_env: Annotated[str | None, Field(min_length=1, description="The variable with the key.")] = None
     api_key_file: Annotated[str | None, Field(min_length=1, description="The file with the key.")] = None
@@ -127,6 +128,11 @@ class HttpEndpoint(Endpoint):
         int, Field(ge=1_000, le=1_000_000_000, description="The bound of an answer, decoded.")
     ] = MAX_RESPONSE_BYTES
 
+    KEY_HEADER: ClassVar[str] = "Authorization"
+    """The header that carries the key."""
+    KEY_PREFIX: ClassVar[str] = "Bearer "
+    """What stands before the key in it."""
+
     @model_validator(mode="after")
     def _one_of_each(self) -> HttpEndpoint:
         if self.api_key_env is not None and self.api_key_file is not None:
@@ -134,8 +140,10 @@ class HttpEndpoint(Endpoint):
         plain, secret = {n.lower() for n in self.headers}, {n.lower() for n in self.headers_env}
         if both := sorted(plain & secret):
             raise ValueError(f"{both[0]} stands in headers and in headers_env")
-        if "authorization" in secret and (self.api_key_env or self.api_key_file):
-            raise ValueError("headers_env.Authorization and the key exclude each other: both set that header")
+        if self.KEY_HEADER.lower() in secret and (self.api_key_env or self.api_key_file):
+            raise ValueError(
+                f"headers_env.{self.KEY_HEADER} and the key exclude each other: both set that header"
+            )
         return self
 
     # What a protocol says
@@ -180,6 +188,30 @@ class HttpEndpoint(Endpoint):
         """The parameters that are sent, by name: an error says which of them to change."""
         return {}
 
+    @property
+    def own_headers(self) -> Mapping[str, str]:
+        """The headers that the protocol demands, such as its version; ``headers`` may replace them."""
+        return {}
+
+    def refined(self, error: ResponseError, headers: Mapping[str, str], body: bytes) -> ResponseError:  # noqa: ARG002
+        """The error of a status that is no answer, told better where the protocol has codes of its own."""
+        return error
+
+    async def authorised(
+        self, client: httpx.AsyncClient, content: bytes | None, secrets: tuple[str, ...], headers: Headers
+    ) -> tuple[tuple[str, ...], Headers]:
+        """The secrets and headers of one request, with what its credentials add: a signature, a fresh token.
+
+        Raises:
+            SecretError: there are no usable credentials.
+            Fault: a token was to be fetched, and was not given.
+        """
+        del client, content
+        return secrets, headers
+
+    FOLLOWS: ClassVar[bool] = True
+    """Whether a redirect on the same server is followed."""
+
     # What they share
 
     async def ask(self, client: httpx.AsyncClient, example: Example, *, timeout_s: float) -> Response:
@@ -194,9 +226,10 @@ class HttpEndpoint(Endpoint):
 
         try:
             secrets, headers = self._headers()
-            outgoing = self._outgoing(headers, self.body_for(example))
+            content = self.body_for(example)
             async with asyncio.timeout(timeout_s):
-                answer = await exchange(client, outgoing, consume)
+                secrets, headers = await self.authorised(client, content, secrets, headers)
+                answer = await exchange(client, self._outgoing(headers, content), consume)
         except TimeoutError:
             error = ResponseError(ErrorKind.TIMEOUT, f"no complete answer within {timeout_s:g} s")
         except SecretError as fault:
@@ -243,14 +276,14 @@ class HttpEndpoint(Endpoint):
     def check_secrets(self) -> list[SecretError]:
         """What is wrong with the secrets; empty if nothing is."""
         faults = []
-        for key, where in self.secrets().items():
+        for key, where in HttpEndpoint.secrets(self).items():
             try:
                 _ = from_file(where, key) if key == "api_key_file" else from_env(where, key)
             except SecretError as error:
                 faults.append(error)
         return faults
 
-    def _headers(self) -> tuple[tuple[str, ...], list[tuple[str, str]]]:
+    def _headers(self) -> tuple[tuple[str, ...], Headers]:
         """The secrets, and the headers of a request."""
         headers = self._constant_headers
         if self.api_key_env is None and self.api_key_file is None and not self.headers_env:
@@ -261,7 +294,7 @@ class HttpEndpoint(Endpoint):
         elif self.api_key_file is not None:
             secrets.append(from_file(self.api_key_file, "api_key_file"))
         if secrets:
-            headers.append(("Authorization", f"Bearer {secrets[0]}"))
+            headers.append((self.KEY_HEADER, f"{self.KEY_PREFIX}{secrets[0]}"))
         for name, variable in self.headers_env.items():
             value = from_env(variable, f"headers_env.{name}")
             headers.append((name, value))
@@ -269,10 +302,11 @@ class HttpEndpoint(Endpoint):
         return tuple(secrets), headers
 
     @cached_property
-    def _constant_headers(self) -> list[tuple[str, str]]:
+    def _constant_headers(self) -> Headers:
         from service.http import ACCEPT_ENCODING, USER_AGENT  # noqa: PLC0415
 
         own = {"Accept": "*/*", "Accept-Encoding": ACCEPT_ENCODING, "User-Agent": USER_AGENT}
+        own |= self.own_headers
         if self.method != "GET":
             own["Content-Type"] = "application/json"
         chosen = {name.lower() for name in self.headers}
@@ -284,12 +318,12 @@ class HttpEndpoint(Endpoint):
 
         return httpx.URL(self.address)
 
-    def _outgoing(self, headers: list[tuple[str, str]], content: bytes | None) -> Outgoing:
+    def _outgoing(self, headers: Headers, content: bytes | None) -> Outgoing:
         from service.endpoints._exchange import Outgoing  # noqa: PLC0415
 
         return Outgoing(
             self.method, self._parsed, headers, content, self.max_response_bytes, self.model_name, self.sent_params,
-            headers is not self._constant_headers,
+            headers is not self._constant_headers, self.FOLLOWS, self.refined,
         )  # fmt: skip
 
 
@@ -354,6 +388,26 @@ def json_problem(value: Any, path: str) -> str | None:
     if isinstance(value, list | tuple):
         return next((p for i, item in enumerate(value) if (p := json_problem(item, f"{path}[{i}]"))), None)
     return f"{path}: {safe(str(value), 40)} ({type(value).__name__}) is not JSON: put it in quotes"
+
+
+def check_params(params: dict[str, Any], reserved: Mapping[str, str], *more: str) -> dict[str, Any]:
+    """Check parameters that are merged into a request; returns them.
+
+    Args:
+        params: as configured.
+        reserved: names that they cannot set, each with what to write instead.
+        more: faults that were found besides.
+
+    Raises:
+        ValueError: every fault.
+    """
+    faults = [f"params cannot set {name}: {instead}" for name, instead in reserved.items() if name in params]
+    faults += more
+    if problem := json_problem(params, "params"):
+        faults.append(problem)
+    if faults:
+        raise ValueError("; ".join(faults))
+    return params
 
 
 def flattened(example: Example) -> str:

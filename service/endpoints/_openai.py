@@ -21,20 +21,19 @@ from service.endpoints._http import (
     Address,
     Answer,
     HttpEndpoint,
+    check_params,
     count_or_none,
-    json_problem,
     logprobs_or_none,
     name_or_none,
     parse_json,
 )
 from service.endpoints._retirement import retires_at
-from service.endpoints._sse import Events
+from service.endpoints._sse import Arriving
 
 if TYPE_CHECKING:
     import httpx
 
 _AFTER_DONE_S = 0.25
-_HEAD_BYTES = 4_096
 _MOST_MODELS = 200
 
 
@@ -72,18 +71,9 @@ class OpenAI(HttpEndpoint):
     @field_validator("params")
     @classmethod
     def _open_but_not_for_all(cls, params: dict[str, Any]) -> dict[str, Any]:
-        faults = [
-            f"params cannot set {name}: {instead}" for name, instead in cls.RESERVED.items() if name in params
-        ]
-        if params.get("n", 1) != 1 or params.get("best_of", 1) != 1:
-            faults.append(
-                "params cannot ask for several answers (n, best_of): write repeats: N on the target"
-            )
-        if problem := json_problem(params, "params"):
-            faults.append(problem)
-        if faults:
-            raise ValueError("; ".join(faults))
-        return params
+        several = params.get("n", 1) != 1 or params.get("best_of", 1) != 1
+        fault = "params cannot ask for several answers (n, best_of): write repeats: N on the target"
+        return check_params(params, cls.RESERVED, *([fault] if several else []))
 
     @model_validator(mode="after")
     def _options_of_a_stream(self) -> OpenAI:
@@ -151,17 +141,9 @@ class OpenAI(HttpEndpoint):
         """What the answer says while it arrives, with the time of its first token; some servers do not stream."""
         if not self.stream:
             return await super().read_stream(pieces, started)
-        events, reading, head, ttft_s, done = Events(), Reading(), bytearray(), None, False
-        whole: list[bytes] | None = None  # the body, once it is seen to be no stream
+        arriving, reading, ttft_s, done = Arriving(), Reading(), None, False
         async for piece in pieces:
-            if whole is None and not head.lstrip():
-                head += piece[:_HEAD_BYTES]
-                if head.lstrip()[:1] == b"{":
-                    whole = []
-            if whole is not None:
-                whole.append(piece)
-                continue
-            for data in events.feed(piece):
+            for data in arriving.feed(piece):
                 if done := data.strip() == b"[DONE]":
                     break
                 if self._event(data, reading) and ttft_s is None:
@@ -174,16 +156,16 @@ class OpenAI(HttpEndpoint):
                 async with asyncio.timeout(_AFTER_DONE_S):
                     async for _ in pieces:
                         pass
-        if whole is not None:
-            return self.read(b"".join(whole))
+        if (whole := arriving.whole) is not None:
+            return self.read(whole)
         if not done:
-            for data in events.finish():
+            for data in arriving.finish():
                 done = data.strip() == b"[DONE]" or done
                 if data.strip() != b"[DONE]":
                     self._event(data, reading)
         if not done and reading.finish_reason is None:
             got = "".join(reading.texts)
-            bad_body("the stream ended before the answer was complete", got or bytes(head))
+            bad_body("the stream ended before the answer was complete", got or bytes(arriving.head))
         return {
             "output": self.read_end(reading),
             "finish_reason": reading.finish_reason,
@@ -193,24 +175,8 @@ class OpenAI(HttpEndpoint):
         } | reading.facts
 
     async def identify(self, client: httpx.AsyncClient, *, timeout_s: float) -> Served:
-        """What ``/v1/models`` lists of the model asked for (vLLM tells parent and root), and vLLM's ``/version``."""
-        base = self.base_url
-        listing, version = await asyncio.gather(
-            self.fetch(client, f"{base}/models", timeout_s=timeout_s),
-            self.fetch(client, f"{base.removesuffix('/v1')}/version", timeout_s=timeout_s),
-        )
-        cards = listing.get("data") if isinstance(listing, dict) else None
-        cards = [c for c in cards if isinstance(c, dict)] if isinstance(cards, list) else None
-        mine: dict[str, Any] = next((c for c in cards or () if c.get("id") == self.model), {})
-        names = tuple(n for c in cards or () if (n := name_or_none(c.get("id"))))
-        return Served(
-            model=name_or_none(mine.get("id")),
-            version=name_or_none(version.get("version")) if isinstance(version, dict) else None,
-            parent=name_or_none(mine.get("parent")),
-            root=name_or_none(mine.get("root")),
-            models=names[:_MOST_MODELS] if cards is not None else None,
-            retires_at=retires_at(mine),
-        )
+        """What ``/v1/models`` lists of the model asked for, and vLLM's ``/version``."""
+        return await who_serves(self, self.base_url, self.model, client, timeout_s)
 
     def _event(self, data: bytes, reading: Reading) -> bool:
         content = self._no_error(parse_json(data), data)
@@ -233,6 +199,28 @@ class OpenAI(HttpEndpoint):
         if (said := error_in(content)) is not None:
             bad_body("status 200 with an error instead of an answer", said)
         return content
+
+
+async def who_serves(
+    endpoint: HttpEndpoint, base: str, model: str, client: httpx.AsyncClient, timeout_s: float
+) -> Served:
+    """What ``{base}/models`` lists of a model (vLLM tells parent and root), and vLLM's ``/version``."""
+    listing, version = await asyncio.gather(
+        endpoint.fetch(client, f"{base}/models", timeout_s=timeout_s),
+        endpoint.fetch(client, f"{base.removesuffix('/v1')}/version", timeout_s=timeout_s),
+    )
+    cards = listing.get("data") if isinstance(listing, dict) else None
+    cards = [c for c in cards if isinstance(c, dict)] if isinstance(cards, list) else None
+    mine: dict[str, Any] = next((c for c in cards or () if c.get("id") == model), {})
+    names = tuple(n for c in cards or () if (n := name_or_none(c.get("id"))))
+    return Served(
+        model=name_or_none(mine.get("id")),
+        version=name_or_none(version.get("version")) if isinstance(version, dict) else None,
+        parent=name_or_none(mine.get("parent")),
+        root=name_or_none(mine.get("root")),
+        models=names[:_MOST_MODELS] if cards is not None else None,
+        retires_at=retires_at(mine),
+    )
 
 
 def _facts(content: dict[str, Any]) -> Answer:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+_HEAD_BYTES = 4_096
+
 
 class Events:
     r"""Cuts a byte stream into the data of its events; line ends may be LF or CRLF.
@@ -42,3 +44,38 @@ class Events:
                 yield data
         elif line.startswith(b"data:"):
             self._data.append(line[5:].removeprefix(b" "))
+
+
+class Arriving:
+    r"""A body as it arrives: a stream of events, or one JSON object from a server that does not stream.
+
+    >>> body = Arriving()
+    >>> list(body.feed(b'{"a"')), list(body.feed(b": 1}")), list(body.finish()), body.whole
+    ([], [], [], b'{"a": 1}')
+    """
+
+    def __init__(self) -> None:
+        self.head = bytearray()
+        self._events = Events()
+        self._whole: list[bytes] | None = None
+
+    @property
+    def whole(self) -> bytes | None:
+        """The body, if it is no stream."""
+        return None if self._whole is None else b"".join(self._whole)
+
+    def feed(self, piece: bytes) -> Iterator[bytes]:
+        """The data of every event that ends in this piece."""
+        if self._whole is None and not self.head.lstrip():
+            self.head += piece[:_HEAD_BYTES]
+            if self.head.lstrip()[:1] == b"{":
+                self._whole = []
+        if self._whole is not None:
+            self._whole.append(piece)
+        else:
+            yield from self._events.feed(piece)
+
+    def finish(self) -> Iterator[bytes]:
+        """The data of a last event that no blank line ended."""
+        if self._whole is None:
+            yield from self._events.finish()

@@ -105,7 +105,7 @@ class OpenAIChat(OpenAI):
         if not calls and isinstance(message.get("function_call"), dict):
             calls = [message["function_call"]]
         return {
-            "output": _output(_text(content), message.get("refusal"), calls),
+            "output": said_by(_text(content), message.get("refusal"), calls),
             "finish_reason": name_or_none(choice.get("finish_reason")),
             "logprobs": _logprobs(choice),
         }
@@ -140,7 +140,7 @@ class OpenAIChat(OpenAI):
     def read_end(self, reading: Reading) -> str:
         """The whole output of a stream."""
         calls = [reading.tools[place] for place in sorted(reading.tools)]
-        return _output("".join(reading.texts), "".join(reading.refusals), calls)
+        return said_by("".join(reading.texts), "".join(reading.refusals), calls)
 
     @cached_property
     def _prefix(self) -> list[dict[str, str]]:
@@ -164,7 +164,8 @@ def _text(content: Any) -> str:
     return "".join(text for text in texts if isinstance(text, str))
 
 
-def _output(text: str, refusal: Any, calls: list[dict[str, Any]]) -> str:
+def said_by(text: str, refusal: Any, calls: list[dict[str, Any]]) -> str:
+    """What counts as the output: the text, else the refusal; calls of tools follow as JSON text."""
     if not calls:
         return text or (refusal if isinstance(refusal, str) else "")
     said = canonical(

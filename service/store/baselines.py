@@ -235,7 +235,7 @@ class Baselines(Judging):
                     run.vectors,
                     run.answered,
                     run.latency_s,
-                    {},
+                    run.observed,
                 )
                 if run.responses:
                     insert_responses(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from fastapi import APIRouter, HTTPException, Path, Query
 
 from service.alerting import Alert, AlertState
+from service.confused import confusion_object, confusions
 from service.facts import Facts
 from service.records import OutboxItem, RunRecord
 from service.report import finding_object, number, run_object
@@ -22,6 +23,7 @@ from service.web.models import (
     AlertsOut,
     BaselinesOut,
     CausesOut,
+    ConfusionsOut,
     ErrorOut,
     ExamplesOut,
     FindingsOut,
@@ -146,6 +148,13 @@ def router(store: Store, facts: Facts) -> APIRouter:
                 "next_cursor": page.next_offset,
             }
         )
+
+    @api.get("/runs/{run_id}/confusion", summary="Which label is taken for which in a run", responses=_FOUND)
+    def list_confusion(run_id: RunId) -> ConfusionsOut:
+        run = found_run(run_id)
+        found = confusions(store, run) if facts.show_texts else {}
+        made = [confusion_object(name, one) for name, one in found.items()]
+        return ConfusionsOut.model_validate({"run": run_id, "confusion": made})
 
     @api.get("/targets/{name}/silences", summary="What is or was silenced, newest first", responses=_FOUND)
     def list_silences(name: Name) -> SilencesOut:

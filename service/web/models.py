@@ -148,6 +148,37 @@ class ExamplesOut(Model):
     next_cursor: int | None
 
 
+class MovedOut(Model):
+    """A pair of labels that moved: ``now`` of ``of`` answers, in the mean of the baseline ``baseline``."""
+
+    expected: str
+    named: str | None
+    now: int
+    baseline: float
+    of: int
+
+
+class ConfusionOut(Model):
+    """One scorer's confusion matrix: rows are ``expected``, columns ``named`` (null: no label, or several).
+
+    ``now`` counts examples of the run, ``baseline`` is the mean over the baseline's runs.
+    """
+
+    scorer: str
+    expected: list[str]
+    named: list[str | None]
+    now: list[list[int]]
+    baseline: list[list[float]]
+    moved: list[MovedOut]
+
+
+class ConfusionsOut(Model):
+    """The confusion matrices of a run; none where no scorer reads labels, or texts are not shown."""
+
+    run: int
+    confusion: list[ConfusionOut]
+
+
 class AcknowledgementOut(Model):
     """Somebody sees to an alert: who says so, since when, and what they said."""
 

@@ -95,6 +95,7 @@ def router(store: Store, facts: Facts, render: Renderer) -> APIRouter:
             findings=shown.findings_of(run),
             unanswered=standing_now.unanswered(store, run),
             broken=page,
+            confused=shown.confused(store, run) if facts.show_texts else [],
         )
 
     @pages.get("/runs/{run_id}/examples")

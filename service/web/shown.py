@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from checks.types import ALL, Finding, Verdict
 from service import wording
 from service.alerting import Alert, AlertKind
+from service.confused import confusions, moved_words
 from service.facts import Facts
 from service.original import versus_original
 from service.records import BaselineRecord, RunRecord
@@ -185,6 +186,8 @@ def target_context(
         "alerts": alerts,
         "silences": store.silences(name, active_at=now),
         "spend": spend(store, facts, view),
+        "promises": _promises(view, now),
+        "per_thousand": _per_thousand(view.last_measured),
         "stale": standing.stale(view, now),
         "retires": None
         if view.retires is None
@@ -198,6 +201,54 @@ def target_context(
         "worth": facts.worth(name),
         "original": _versus_original(store, view.last_measured),
     }
+
+
+def _promises(view: views.TargetView, moment: float) -> list[dict[str, Any]]:
+    """What is promised and whether the last run kept it; ``now`` is None where that is old or was not measured."""
+    run = None if standing.dated(view, moment) else view.last_measured
+    seen = {f.scorer: f.current for f in (run.findings if run else ()) if f.check == "promises"}
+    found = []
+    for name, limit in view.facts.promises.items():
+        about, now = {"check": "promises", "scorer": name}, seen.get(name)
+        found.append(
+            {
+                "name": wording.subject(about),
+                "limit": wording.value(about, limit),
+                "now": None if now is None else wording.value(about, now),
+                "kept": now is not None and now <= limit,
+            }
+        )
+    return found
+
+
+def confused(store: Store, run: RunRecord) -> list[dict[str, Any]]:
+    """The confusion matrices of a run: the pairs that moved in words, and rows of (now, usual) by expected label."""
+    return [
+        {
+            "scorer": name,
+            "moved": [moved_words(pair) for pair in found.moved[:_MOST_SLICES]],
+            "columns": [column or "no label" for column in found.columns],
+            "rows": [
+                (label, [(int(n), round(float(w), 1), column == label) for n, w, column in cells])
+                for label, cells in zip(
+                    found.labels,
+                    (
+                        zip(n, w, found.columns, strict=True)
+                        for n, w in zip(found.now, found.was, strict=True)
+                    ),
+                    strict=True,
+                )
+            ],
+        }
+        for name, found in confusions(store, run).items()
+    ]
+
+
+def _per_thousand(run: RunRecord | None) -> str | None:
+    """What a thousand requests cost in a run; None where no price is known."""
+    if run is None or run.cost_usd is None or not run.requests.ok:
+        return None
+    return wording.dollars(1000.0 * run.cost_usd / (run.requests.ok * max(run.repeats, 1)))
 
 
 def _versus_original(store: Store, run: RunRecord | None) -> list[dict[str, Any]]:

@@ -4,7 +4,8 @@
 
 The table of checks/README.md. SmolLM2 with its adapter is replayed five times while it is healthy; then each fault
 begins behind the same name, from the same past. FOLDER holds ``Q8_0.gguf``, ``Q2_K.gguf`` and ``TQ2_0.gguf``, made of
-the model by llama.cpp's quantiser; without it those rows are left out.
+the model by llama.cpp's quantiser; without it those rows are left out. ``--only=WORDS`` makes those rows alone whose
+names hold the words.
 """
 
 from __future__ import annotations
@@ -24,8 +25,10 @@ from service.golden import lock_path
 from service.pipeline import Finished, Shell, run_target
 from service.store import Store
 
+NARROW = Path(__file__).parents[1] / "real" / "narrow"
 HEALTHY = 5
 HOURS = 4
+QUIET = frozenset({"nothing", "narrow from the first run"})
 TEMPLATE = "{% for m in messages %}{{ m['role'] }}: {{ m['content'] }}\n{% endfor %}assistant: "
 
 CONFIG = """\
@@ -49,11 +52,13 @@ targets:
 
 @dataclass(frozen=True)
 class Fault:
-    """A server that is not the healthy one; ``from_start``: it never was."""
+    """A server that is not the healthy one; ``from_start``: it never was. ``golden``: the set that is asked."""
 
     name: str
     server: dict[str, Any] = field(default_factory=dict)
     from_start: bool = False
+    golden: Path = GOLDEN
+    hours: int = HOURS
 
 
 def _faults(variants: Path | None) -> Iterator[Fault]:
@@ -65,35 +70,43 @@ def _faults(variants: Path | None) -> Iterator[Fault]:
     for name in ("Q8_0", "Q2_K", "TQ2_0") if variants is not None else ():
         yield Fault(f"requantised to {name}", {"model": variants / f"{name}.gguf"})
 
+    narrow = {"adapter": NARROW / "lora.gguf"}
+    asked = NARROW / "golden.jsonl"
+    yield Fault("another fine-tune, of one narrow wording", narrow, golden=asked)
+    yield Fault("narrow from the first run", narrow, from_start=True, golden=asked, hours=5)
+
 
 def measure(options: Sequence[str] = ()) -> Iterator[tuple[str, str, str, bool]]:
     """A row per fault: what regressed, in which run and after how many requests, and what stayed quiet."""
     named = dict(option.lstrip("-").split("=", 1) for option in options)
     variants = Path(named["variants"]).resolve() if "variants" in named else None
     with tempfile.TemporaryDirectory() as folder:
-        past = Path(folder) / "past"
-        past.mkdir()
-        asyncio.run(_live(past, {}, HEALTHY))
         for fault in _faults(variants):
+            if named.get("only", "") not in fault.name:
+                continue
             here = Path(folder) / fault.name.replace(" ", "-")
+            past = Path(folder) / f"past-{fault.golden.stem}"
             if fault.from_start:
                 here.mkdir()
             else:
+                if not past.exists():
+                    past.mkdir()
+                    asyncio.run(_live(past, {}, HEALTHY, fault.golden))
                 shutil.copytree(past, here)
-            runs = asyncio.run(_live(here, fault.server, HOURS))
-            said = _said(runs)
-            quiet = fault.name == "nothing"
-            yield fault.name, said, "nothing is paged" if quiet else "found", (said == "all quiet") is quiet
+            runs = asyncio.run(_live(here, fault.server, fault.hours, fault.golden))
+            paged = any(run.judgement.verdict is Verdict.REGRESSED for run in runs)
+            quiet = fault.name in QUIET
+            yield fault.name, _said(runs), "nothing is paged" if quiet else "found", paged is not quiet
 
 
-async def _live(folder: Path, server: dict[str, Any], hours: int) -> list[Finished]:
+async def _live(folder: Path, server: dict[str, Any], hours: int, golden: Path) -> list[Finished]:
     """So many hourly replays of a server, going on where the folder's history ends, until one is regressed."""
     runs: list[Finished] = []
     async with LlmServer(**server) as tuned, LlmServer(scale=0.0) as base:
-        for file in (GOLDEN, lock_path(GOLDEN)):
+        for file in (golden, lock_path(golden)):
             shutil.copy(file, folder)
         path = folder / "goldwatch.yaml"
-        words = {"url": tuned.url, "base": base.url, "name": MODEL, "system": SYSTEM, "golden": GOLDEN.name}
+        words = {"url": tuned.url, "base": base.url, "name": MODEL, "system": SYSTEM, "golden": golden.name}
         path.write_text(CONFIG.format(labels=", ".join(LABELS), **words))
         config = load(path)
         with Store.open(f"sqlite:///{folder / 'goldwatch.db'}") as store:
@@ -118,4 +131,9 @@ def _said(runs: Sequence[Finished]) -> str:
                 told[finding.check] = f"{finding.check} in run {number} ({requests} requests)"
     means = [s.mean for s in runs[-1].run.summaries if s.slice == "all" and s.mean is not None]
     score = f"; score {means[0]:.0%}" if means else ""
-    return (", ".join(told.values()) + score) if told else "all quiet"
+    gaps = [
+        f"{f.slice}: {f.reason}"
+        for f in runs[-1].judgement.findings
+        if f.check == "generalization" and f.reason and f.verdict is not Verdict.LEARNING
+    ]
+    return "; ".join([", ".join(told.values()) or "nothing is paged", *gaps]) + score

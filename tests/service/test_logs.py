@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import logging
@@ -97,6 +98,16 @@ def test_the_level_is_kept() -> None:
     log.warning("loud")
     logging.getLogger("apscheduler.scheduler").info("quiet too")
     assert [json.loads(line)["event"] for line in stream.getvalue().splitlines()] == ["loud"]
+
+
+def test_a_job_that_the_end_cut_off_is_no_error() -> None:
+    """What APScheduler says of a job that was cancelled at shutdown is not written; any other failure is."""
+    stream, _ = written("json")
+    log = logging.getLogger("apscheduler.executors.default")
+    for error in (asyncio.CancelledError(), RuntimeError("broken")):
+        log.error("Job raised an exception", exc_info=error)
+    assert stream.getvalue().count("\n") == 1
+    assert "broken" in stream.getvalue()
 
 
 def test_every_secret_of_a_configuration_is_known(tmp_path: Path) -> None:

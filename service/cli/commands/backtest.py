@@ -96,6 +96,7 @@ def command(
             share=known.share if known else 1.0,
             min_answered=known.min_answered if known else 0.9,
             smallest_effect=known.smallest_effect if known else None,
+            promises=known.promises.waits if known else None,
             target=known.name if known else "backtest",
         )
     )

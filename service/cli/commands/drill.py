@@ -58,6 +58,7 @@ def command(
     import json
     import time
 
+    from service.base_answers import SAMPLE
     from service.cli.opened import opened_store, read_config
     from service.config.durations import parse_duration
     from service.cost import cost_of
@@ -92,9 +93,8 @@ def command(
         replays = (healthy + most) * (1 + CONFIRMATIONS if chosen.confirm else 1)
         check_limits(store, chosen, cost, replays, now)
         usd = "" if cost.usd_per_run is None else f", ${cost.usd_per_run * replays:,.2f}"
-        asked = (
-            f"at most {cost.requests_per_run * replays:,} requests{usd} to {safe(chosen.endpoint.url, 100)}"
-        )
+        most_asked = cost.requests_per_run * replays + 2 * min(SAMPLE, len(golden.examples))
+        asked = f"at most {most_asked:,} requests{usd} to {safe(chosen.endpoint.url, 100)}"
         if not yes:
             _ask(asked)
         cards = cards_for(loaded, chosen, golden, store=store, now=now)
@@ -130,7 +130,8 @@ def _say(told: Rehearsal, name: str, means: str, ratio: float) -> None:
     elif told.alert is None:
         print(f"NOT FOUND  in {told.runs} replays")
     else:
-        print(f"FOUND  {told.alert}, after {told.runs} replays")
+        by = f", by {', '.join(told.found_by)}" if told.found_by else ""
+        print(f"FOUND  {told.alert}, after {told.runs} replays{by}")
     hours = None if told.hours is None else wording.ago(told.hours * 3600)
     promised = None if told.promised_h is None else wording.ago(told.promised_h * 3600)
     if hours is not None:

@@ -36,8 +36,16 @@ Breakage = Callable[[ChatRequest, Completion, int], Completion]
 class BreakableEndpoint(DemoEndpoint):
     """The demo's endpoint; ``breakage`` changes the completions of the fine-tuned model, the base model stays."""
 
-    def __init__(self, *, as_json: bool = False, names_base: bool = False, latency_s: float = 0.0) -> None:
-        super().__init__(latency_s=latency_s)
+    def __init__(
+        self,
+        *,
+        as_json: bool = False,
+        names_base: bool = False,
+        glossary: bool = False,
+        slow: bool = False,
+    ) -> None:
+        super().__init__(latency_s=0.08 if slow else 0.0)
+        self.glossary = glossary
         self.breakage: Breakage | None = None
         self.as_json = as_json
         self.names_base = names_base
@@ -82,6 +90,7 @@ class Scene:
 
     def __post_init__(self) -> None:
         kind = "{kind: json_fields}" if self.endpoint.as_json else LABEL
+        kind = "{kind: terms}" if self.endpoint.glossary else kind
         path = self.folder / "goldwatch.yaml"
         path.write_text(CONFIG.format(url=self.endpoint.url, scorer=kind, limits=self.limits))
         self.config = load(path)
@@ -141,17 +150,19 @@ def _golden(folder: Path, *, as_json: bool) -> None:
 
 @pytest.fixture(scope="session")
 def healthy_past(tmp_path_factory):
-    """Folders with a store of healthy runs, by the form of the answers and how long they took."""
-    made: dict[tuple[bool, bool, float], Path] = {}
+    """Folders with a store of healthy runs, by the form of the answers."""
+    made: dict[tuple[bool, ...], Path] = {}
 
-    def past(*, as_json: bool, names_base: bool, latency_s: float) -> Path:
-        key = (as_json, names_base, latency_s)
+    def past(*, as_json: bool, names_base: bool, glossary: bool, slow: bool) -> Path:
+        key = (as_json, names_base, glossary, slow)
         if key not in made:
             folder = tmp_path_factory.mktemp("past")
             _golden(folder, as_json=as_json)
 
             async def live() -> None:
-                endpoint = BreakableEndpoint(as_json=as_json, names_base=names_base, latency_s=latency_s)
+                endpoint = BreakableEndpoint(
+                    as_json=as_json, names_base=names_base, glossary=glossary, slow=slow
+                )
                 async with endpoint:
                     scene = Scene(folder, endpoint)
                     for _ in range(HEALTHY_RUNS):
@@ -170,14 +181,14 @@ def play(healthy_past, tmp_path):
     """Break a healthy target and page: ``play(break_it, as_json=..., names_base=...)`` -> (diagnosis, scene)."""
     scenes: list[Scene] = []
 
-    def _play(break_it, *, as_json: bool = False, names_base: bool = False, latency_s: float = 0.0):
-        past = healthy_past(as_json=as_json, names_base=names_base, latency_s=latency_s)
+    def _play(break_it, **how: bool):
+        how = {"as_json": False, "names_base": False, "glossary": False, "slow": False, **how}
+        past = healthy_past(**how)
         for file in past.iterdir():
             shutil.copy(file, tmp_path)
 
         async def live():
-            endpoint = BreakableEndpoint(as_json=as_json, names_base=names_base, latency_s=latency_s)
-            async with endpoint:
+            async with BreakableEndpoint(**how) as endpoint:
                 scene = Scene(tmp_path, endpoint, now=BEGAN_AT + HEALTHY_RUNS * HOUR_S)
                 scenes.append(scene)
                 break_it(scene)

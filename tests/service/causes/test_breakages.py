@@ -79,6 +79,13 @@ def chatty_json(scene):
     scene.endpoint.breakage = breakage
 
 
+def renamed_field(scene):
+    def breakage(_request, answer, _number):
+        return said(answer, text_of(answer).replace('"queue"', '"team"'))
+
+    scene.endpoint.breakage = breakage
+
+
 def cut_off(scene):
     scene.endpoint.breakage = lambda _r, answer, _n: replace(
         answer, tokens=answer.tokens[:3], finish_reason="length"
@@ -183,9 +190,11 @@ CASES = [
     (deployed, "deployment", {}),
     (fenced, "answer_form", {"as_json": True}),
     (chatty_json, "answer_form", {"as_json": True}),
+    (renamed_field, "schema_drift", {"as_json": True}),
     (cut_off, "truncated", {"as_json": True}),
+    (swallowed, "terms", {"glossary": True}),
     (slower_and_worse, "latency", {}),
-    (faster_and_worse, "latency", {"latency_s": 0.08}),
+    (faster_and_worse, "latency", {"slow": True}),
     (swallowed, "label_swallowed", {}),
     (refusing, "refusals", {}),
     (half_of_the_replicas_named, "replicas", {}),

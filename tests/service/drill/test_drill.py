@@ -21,6 +21,7 @@ from service.demo.model import GOLDEN
 from service.detectability import cards_for
 from service.drill.faults import Fault, FaultKind
 from service.drill.rehearse import Plan, promised_h, rehearse
+from service.errors import UserError
 from service.golden import check_lock, freeze
 from service.pipeline import Shell, run_target
 from service.store import Store
@@ -104,6 +105,27 @@ def test_a_fault_is_found_in_time(folder: Path, kind: str, ratio: float) -> None
     assert told.hours >= 1.0
     assert told.verdicts[:2] == ("ok", "ok")
     assert 0 < told.hit <= told.requests
+    assert {"mix": "adapter_applied", "latency": "latency"}[kind] in told.found_by
+
+
+def test_prose_around_the_label_is_found_though_the_scores_hold(folder: Path) -> None:
+    """The shadow knows how long answers are in the real baseline, so that longer ones are a change at once."""
+    told = drilled(folder, Fault(FaultKind.FORMAT, 0.5))
+    assert told.alert == "regression"
+    assert "output_shift" in told.found_by
+    assert abs(told.drop) < 0.05
+
+
+def test_a_base_model_that_cannot_be_asked_is_no_outage_of_the_target(folder: Path) -> None:
+    """The drill ends and says so: nothing was learnt about the watch."""
+    path = folder / "goldwatch.yaml"
+    whole = path.read_text()
+    path.write_text(whole.replace("model: base", "model: no-such-model"))
+    try:
+        with pytest.raises(UserError, match="base model of router could not answer: 404"):
+            drilled(folder, Fault(FaultKind.MIX), healthy=0)
+    finally:
+        path.write_text(whole)
 
 
 def test_an_outage_is_an_outage(folder: Path) -> None:

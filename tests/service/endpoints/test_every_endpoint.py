@@ -14,30 +14,34 @@ from checks.registry import find, kinds
 from checks.types import ErrorKind, Example
 from service.endpoints import Endpoint
 from service.http import client
+from tests.service.endpoints.kinds import GOOD, SIGNED, minimal
 
 KINDS = kinds("service.endpoints")
 KEY = "sk-very-secret-1234567890"
 
-MINIMAL: dict[str, Callable[[str], dict[str, Any]]] = {
-    "http_json": lambda a: {"url": f"{a}/ask", "body": {"q": "{{ input }}"}, "output": "answer.label"},
-    "kserve_v2": lambda a: {"base_url": a, "model": "m", "labels": ["a", "b"]},
-}
-GOOD: dict[str, Any] = {
-    "openai_chat": {"choices": [{"message": {"content": "billing"}}]},
-    "openai_completions": {"choices": [{"text": "billing"}]},
-    "http_json": {"answer": {"label": "billing"}},
-    "kserve_v2": {"outputs": [{"name": "o", "datatype": "BYTES", "shape": [1], "data": ["billing"]}]},
-}
+
+def sent_key(kind: str) -> tuple[str, str]:
+    """The header that carries the key or the signature, and how it then begins."""
+    cls: Any = find("service.endpoints", kind)
+    return cls.KEY_HEADER.lower(), "AWS4-HMAC-SHA256 " if kind in SIGNED else f"{cls.KEY_PREFIX}{KEY}"
+
+
+def follows(kind: str) -> bool:
+    """Whether a redirect at home is followed."""
+    cls: Any = find("service.endpoints", kind)
+    return bool(cls.FOLLOWS)
 
 
 def make(kind: str, address: str, **more: Any) -> Endpoint:
-    minimal = MINIMAL.get(kind, lambda a: {"base_url": f"{a}/v1", "model": "m"})(address)
-    return find("service.endpoints", kind).model_validate(minimal | {"api_key_env": "EVERY_KEY"} | more)
+    key = {} if kind in SIGNED else {"api_key_env": "EVERY_KEY"}
+    return find("service.endpoints", kind).model_validate(minimal(kind, address) | key | more)
 
 
 @pytest.fixture(autouse=True)
-def key(monkeypatch: pytest.MonkeyPatch) -> None:
+def key(aws: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EVERY_KEY", KEY)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", KEY)
 
 
 BAD: dict[str, tuple[Callable[[Any], Any], ErrorKind, str]] = {
@@ -109,6 +113,8 @@ def test_a_bad_server_is_an_error_with_its_kind_and_reason(
     assert response.output is None
     assert not response.answered
     assert response.error.kind is expected, response.error
+    if expected is ErrorKind.REDIRECT and not follows(kind):
+        words = "this API has no redirects"
     if words not in ("choices", "999", "[[["):  # what only some protocols quote
         assert words in response.error.message
     assert KEY not in repr(response)
@@ -180,7 +186,8 @@ def test_an_answer_is_an_answer(kind: str, server: Any, ask: Any) -> None:
     assert response.latency_s > 0
     assert response.at > 1.6e9
     request = server.requests[-1]
-    assert request.headers["authorization"] == f"Bearer {KEY}"
+    name, value = sent_key(kind)
+    assert request.headers[name].startswith(value)
     assert request.headers["user-agent"].startswith("goldwatch/")
     assert request.headers["content-type"] == "application/json"
 
@@ -190,13 +197,18 @@ def test_an_answer_is_an_answer(kind: str, server: Any, ask: Any) -> None:
 def test_a_redirect_at_home_is_followed_with_the_same_request(
     kind: str, status: int, server: Any, ask: Any
 ) -> None:
-    """Same scheme, host and port: the body and the key go along."""
+    """Same scheme, host and port: the body and the key go along; a protocol that has no redirects follows none."""
     server.answers(server.redirect("/there", status))
     server.script["/there"] = [server.reply(200, GOOD[kind])]
+    if not follows(kind):
+        assert ask(make(kind, server.address)).error.kind is ErrorKind.REDIRECT
+        assert len(server.requests) == 1
+        return
     assert ask(make(kind, server.address)).output == "billing"
     first, second = server.requests
     assert (first.method, first.body) == (second.method, second.body)
-    assert second.headers["authorization"] == f"Bearer {KEY}"
+    name, value = sent_key(kind)
+    assert second.headers[name].startswith(value)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -229,9 +241,8 @@ def test_identify_never_raises(kind: str, server: Any, identify: Any) -> None:
 def test_the_question_is_json_and_leaves_out_what_may_change(kind: str) -> None:
     """The address, the key, headers and prices are no part of the question."""
     one = make(kind, "http://127.0.0.1:1")
-    other = make(
-        kind, "http://127.0.0.1:2", api_key_env="OTHER", headers={"X-Team": "a"}, price={"input_per_mtok": 1}
-    )
+    key = {} if kind in SIGNED else {"api_key_env": "OTHER"}
+    other = make(kind, "http://127.0.0.1:2", headers={"X-Team": "a"}, price={"input_per_mtok": 1}, **key)
     assert json.dumps(one.question(), sort_keys=True) == json.dumps(other.question(), sort_keys=True)
 
 
@@ -241,14 +252,20 @@ def test_a_missing_key_is_named_and_sends_nothing(
 ) -> None:
     """Without its variable an endpoint fails as auth, naming it, before any request."""
     monkeypatch.delenv("EVERY_KEY")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    missing = "the environment variable EVERY_KEY (api_key_env) is not set"
+    named = {"api_key_env": "EVERY_KEY"}
+    if kind in SIGNED:
+        missing, named = "no AWS credentials are found", {}
     server.answers(server.reply(200, GOOD[kind]))
     endpoint = make(kind, server.address)
     response = ask(endpoint)
     assert response.error.kind is ErrorKind.AUTH
-    assert response.error.message == "the environment variable EVERY_KEY (api_key_env) is not set"
+    assert response.error.message == missing
     assert server.requests == []
     assert [fault.message for fault in endpoint.check_secrets()] == [response.error.message]
-    assert endpoint.secrets() == {"api_key_env": "EVERY_KEY"}
+    assert endpoint.secrets() == named
 
 
 @pytest.mark.parametrize("kind", KINDS)

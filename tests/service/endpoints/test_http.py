@@ -156,3 +156,10 @@ def test_an_untrusted_certificate_is_a_tls_error_with_its_remedy(
     assert "is another host's (IP address mismatch" in error.message
     assert server.requests[-1].path == "/v1/chat/completions"
     assert len(server.requests) == 1
+
+
+def test_an_address_goes_out_as_it_was_written(server: Any, ask: Any) -> None:
+    """Nothing of it is decoded on the way, so that a gateway sees the path that was configured, and signed."""
+    server.answers(server.reply(200, GOOD))
+    ask(OpenAIChat(base_url=f"{server.address}/a%3Ab%2Fc%20d/v1", model="m"))
+    assert server.requests[0].path == "/a%3Ab%2Fc%20d/v1/chat/completions"

@@ -31,6 +31,7 @@ from service.store import Store
 
 NOW = 1_794_625_200.0
 HOUR = 3600.0
+PROMISES = {"latency_p95": 0.3}
 LABELS = ["billing", "login", "shipping", "bug"]
 HOSTILE = '<script>alert(1)</script>\u202e\x1b[31m <img src=x onerror="x()">'
 
@@ -88,7 +89,7 @@ class Fleet:
         responses = [answer(e, run, quality, hostile) for e in gold.examples]
         store.save_responses(run, responses)
         scored = score_run(gold.examples, scorers, responses)
-        about = history.subject(gold.examples, scorers, baseline_runs=10, min_answered=0.9)
+        about = history.subject(gold.examples, scorers, baseline_runs=10, min_answered=0.9, promises=PROMISES)
         before = self.states.get(target) or judge.initial(about)
         state, judged = judge.judge(
             about, before,
@@ -189,6 +190,7 @@ def facts(name: str, **more: Any) -> TargetFacts:
         "schedule": "every 1h",
         "interval_s": HOUR,
         "floors": {"label": 0.5},
+        "promises": PROMISES,
     }
     return TargetFacts(name, **{**values, **more})
 

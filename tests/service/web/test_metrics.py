@@ -47,6 +47,8 @@ CONTRACT = {
     "goldwatch_time_to_first_token_seconds": {"target"},
     "goldwatch_tokens_total": {"target", "direction"},
     "goldwatch_cost_usd_total": {"target"},
+    "goldwatch_request_cost_usd": {"target"},
+    "goldwatch_promise_used_ratio": {"target", "promise"},
     "goldwatch_examples_total": {"target", "scorer", "outcome"},
     "goldwatch_score_ratio": {"target", "scorer"},
     "goldwatch_baseline_score_ratio": {"target", "scorer"},
@@ -146,6 +148,16 @@ def test_the_newest_deployment_is_told(fleet: Any, daemon: Any, store: Any) -> N
     assert value(found, "goldwatch_deployment_timestamp_seconds", target="quiet") == 30.0
     versions = [dict(labels) for name, labels in found if name == "goldwatch_deployment_info"]
     assert versions == [{"target": "quiet", "version": "v3"}]
+
+
+def test_what_is_promised_and_what_a_request_costs_are_told(fleet: Any, daemon: Any, store: Any) -> None:
+    """The slowest twentieth of the answers over what is promised, and dollars by answered request."""
+    found = scrape(store, daemon)
+    used = value(found, "goldwatch_promise_used_ratio", target="quiet", promise="latency_p95")
+    assert used == pytest.approx(0.208 / 0.3, abs=0.01)
+    cost = value(found, "goldwatch_request_cost_usd", target="quiet")
+    assert cost == pytest.approx(0.0004 / 60)
+    assert value(found, "goldwatch_request_cost_usd", target="never-ran") is None
 
 
 def test_the_use_of_limits_is_that_of_the_utc_day(fleet: Any, daemon: Any, store: Any) -> None:

@@ -91,6 +91,35 @@ def test_a_target_page_says_what_the_watch_can_find(fleet: Any, browse: Any, dae
     assert "What it can find" not in Seen(browse().get("/targets/new").text).words
 
 
+def test_a_target_page_says_whether_promises_are_kept_and_what_requests_cost(fleet: Any, browse: Any) -> None:
+    """Limit and measured value stand side by side; after an outage no old value looks like today's."""
+    words = Seen(browse().get("/targets/quiet").text).words
+    assert "p95 latency 0.30 s ✓ 0.21 s" in words
+    assert "1,000 requests $0.0067" in words
+    words = Seen(browse().get("/targets/unreachable").text).words
+    assert "p95 latency 0.30 s" in words
+    assert "✓" not in words
+
+
+def test_a_run_page_says_which_label_is_taken_for_which(
+    fleet: Any, browse: Any, daemon: Any, store: Any
+) -> None:
+    """The pairs that moved in words, then the matrix; labels are answers, so nothing of it without texts."""
+    worst = store.last_run("ticket-router").id
+    words = Seen(browse().get(f"/runs/{worst}").text).words
+    assert "What label takes for what" in words
+    assert re.search(r'"billing" is answered without a label in \d+ of 15 \(usual: 0\.\d\)', words)
+    assert "No pair of labels moved." in Seen(browse().get(f"/runs/{store.last_run('quiet').id}").text).words
+    answer = browse().get(f"/api/v1/runs/{worst}/confusion").json()
+    (found,) = answer["confusion"]
+    assert found["expected"] == ["billing", "bug", "login", "shipping"]
+    assert found["named"][-1] is None
+    assert all(sum(row) == 15 for row in found["now"])
+    daemon.show_texts = False
+    assert "takes for what" not in Seen(browse().get(f"/runs/{worst}").text).words
+    assert browse().get(f"/api/v1/runs/{worst}/confusion").json()["confusion"] == []
+
+
 def test_what_is_not_measured_is_never_shown_as_healthy(fleet: Any, browse: Any) -> None:
     """After an outage the last scores stand there as those of an earlier run: no "ok", no floor that holds."""
     page = Seen(browse().get("/targets/unreachable").text)
