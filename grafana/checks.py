@@ -13,6 +13,34 @@ _T = 'target="$target"'
 def panels() -> list[timeseries.Panel | stat.Panel]:
     """Panels for the end of the target's dashboard; those of checks that a target does not have stay empty."""
     return [
+        parts.line_at(
+            chart(
+                "Promises: measured over promised",
+                "Check promises: above 1 a run did not keep it; it pages where that goes on.",
+                (f"max by (promise) (goldwatch_promise_used_ratio{{{_T}}})", "{{promise}}"),
+                low=0,
+                span=8,
+            ),
+            1,
+        ),
+        chart(
+            "Cost of a request",
+            "US dollars, in the last measured run.",
+            (f"max(goldwatch_request_cost_usd{{{_T}}})", "a request"),
+            unit="currencyUSD",
+            low=0,
+            span=8,
+        ),
+        chart(
+            "Examples by outcome",
+            "Passed, failed and unscored over the time chosen above, by scorer: what SLO tools count.",
+            (
+                f"max by (scorer, outcome) (increase(goldwatch_examples_total{{{_T}}}[$window]))",
+                "{{scorer}} {{outcome}}",
+            ),
+            low=0,
+            span=8,
+        ),
         _with_usual(
             "Answers that are the base model's",
             "Check adapter_applied: nearly all of them, and the adapter is not applied. Needs reference.",

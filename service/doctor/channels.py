@@ -64,6 +64,7 @@ def trial_message(notifier: str, now: float) -> Notification:
     message = body(AlertEvent.FIRING, alert, Evidence(answered=0, asked=0, started_at=now, reason=reason))
     message["alert"]["title"] = "TEST: goldwatch doctor can reach you; no model was measured"
     message["alert"]["test"] = True
+    message["alert"]["links"] = {}
     message["cause"] = [reason]
     return Notification(str(uuid4()), alert.id, AlertEvent.FIRING, notifier, message, now)
 

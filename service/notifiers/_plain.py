@@ -29,6 +29,9 @@ def lines(message: Mapping[str, Any]) -> list[str]:
 
 def _lines(message: Mapping[str, Any]) -> Iterator[str]:
     alert = message["alert"]
+    if alert.get("test"):
+        yield from map(str, message["cause"])
+        return
     if alert["kind"] == "regression":
         findings = sorted(alert["findings"], key=lambda f: (f["slice"] != ALL, -abs(f["effect"] or 0.0)))
         yield from map(_finding, findings[:_MOST_FINDINGS])

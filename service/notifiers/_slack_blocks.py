@@ -42,8 +42,11 @@ def payload(message: Mapping[str, Any]) -> dict[str, Any]:
     title = f"{light} {safe(alert['title'])}"
     blocks: list[Block | None] = [
         {"type": "header", "text": {"type": "plain_text", "text": safe(title, MOST_HEADER), "emoji": True}},
-        _section(_what(alert)),
-        _section(_cause(message)),
+        *(
+            [_section([plain(line, 600) for line in message["cause"]])]
+            if alert.get("test")
+            else _told(message)
+        ),
         *_examples(message["examples"], alert, resolved=resolved),
         _section(_links(message)),
         _context(_footer(message)),
@@ -103,6 +106,10 @@ def code(value: Any, limit: int = _MOST_FIELD) -> str:
     """
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return f"`{escape(text.replace('`', 'ˋ'), limit)}`" if text.strip() else "_empty_"
+
+
+def _told(message: Mapping[str, Any]) -> list[Block | None]:
+    return [_section(_what(message["alert"])), _section(_cause(message))]
 
 
 def _what(alert: Mapping[str, Any]) -> list[str]:

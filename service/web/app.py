@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 import structlog
-from fastapi import FastAPI, HTTPException, Request
+from fastapi import APIRouter, FastAPI, HTTPException, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from starlette.exceptions import HTTPException as StarletteHTTPException
+from starlette.routing import Match, Route
 
 from service import __version__
 from service.facts import Facts
@@ -48,12 +51,16 @@ def create_app(
     metrics = registry(store, facts)
     door = Door(facts, read_only=read_only)
     render = Renderer(facts, door)
-    app.include_router(api.router(store, facts))
-    app.include_router(api_changes.router(store, facts, door))
-    app.include_router(api_traffic.router(store, facts, door, take))
-    app.include_router(api_webhooks.router(store, facts, door))
-    app.include_router(pages.router(store, facts, render))
-    app.include_router(buttons.router(store, facts, door, render))
+    routers = (
+        api.router(store, facts),
+        api_changes.router(store, facts, door),
+        api_traffic.router(store, facts, door, take),
+        api_webhooks.router(store, facts, door),
+        pages.router(store, facts, render),
+        buttons.router(store, facts, door, render),
+    )
+    for router in routers:
+        app.include_router(router)
 
     @app.get("/metrics", include_in_schema=False)
     def metrics_page() -> Response:
@@ -84,7 +91,10 @@ def create_app(
 
     @app.exception_handler(StarletteHTTPException)
     async def refused(request: Request, error: HTTPException) -> Response:
-        return failed(request, error.status_code, str(error.detail), dict(error.headers or {}))
+        headers = dict(error.headers or {})
+        if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED and (allowed := _allowed(routers, request)):
+            headers["Allow"] = allowed  # the router names those of one route only
+        return failed(request, error.status_code, str(error.detail), headers)
 
     @app.exception_handler(RequestValidationError)
     async def malformed(request: Request, error: RequestValidationError) -> Response:
@@ -104,3 +114,10 @@ def create_app(
     app.add_middleware(BoundedBody, most_bytes=MOST_BODY_BYTES, larger=api_traffic.larger_body)
     app.add_middleware(SecurityHeaders)
     return app
+
+
+def _allowed(routers: Iterable[APIRouter], request: Request) -> str:
+    """The methods that the path takes, over all of its routes."""
+    routes = [route for router in routers for route in router.routes if isinstance(route, Route)]
+    fits = [route for route in routes if route.matches(request.scope)[0] is not Match.NONE]
+    return ", ".join(sorted({method for route in fits for method in route.methods or ()}))

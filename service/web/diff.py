@@ -18,6 +18,7 @@ MOST_CHARACTERS = 2000
 
 _TOKENS = re.compile(r"\s+|\w+|[^\w\s]")
 _MIN_SHARED = 0.2  # below this share of common words, marking each change is confetti
+_KEPT = 0.6  # unless so much of the shorter text stands in the longer one: an answer with prose around it
 
 Change = Literal["same", "gone", "new"]
 
@@ -42,10 +43,12 @@ def shown(text: str) -> str:
 def difference(before: str, now: str) -> tuple[tuple[Piece, ...], tuple[Piece, ...]]:
     """The old text with what is gone, and the new one with what is new.
 
-    Texts that share hardly anything are one piece each.
+    Texts that share hardly anything are one piece each, unless the shorter one stands in the longer one.
 
     >>> difference("route to billing", "route to other")[1]
     (Piece(change='same', text='route to '), Piece(change='new', text='other'))
+    >>> [piece.text for piece in difference("billing", "Sure! It is billing.")[1]]
+    ['Sure! It is ', 'billing', '.']
     >>> difference("billing", "other")
     ((Piece(change='gone', text='billing'),), (Piece(change='new', text='other'),))
     """
@@ -57,7 +60,7 @@ def difference(before: str, now: str) -> tuple[tuple[Piece, ...], tuple[Piece, .
 
     steps = [(o.tag, a[o.src_start : o.src_end], b[o.dest_start : o.dest_end]) for o in Indel.opcodes(a, b)]
     shared = sum(len(part) for tag, part, _ in steps if tag == "equal")
-    if shared < _MIN_SHARED * max(len(a), len(b)):
+    if shared < _MIN_SHARED * max(len(a), len(b)) and shared < _KEPT * min(len(a), len(b)):
         return _pieces([("gone", old)]), _pieces([("new", new)])
     left: list[tuple[Change, str]] = [
         ("same" if tag == "equal" else "gone", "".join(gone)) for tag, gone, _ in steps

@@ -337,7 +337,10 @@ class ErrorOut(Model):
     detail: str
 
 
-Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000)]
+_NOT_BLANK = Field(json_schema_extra={"pattern": r"\S"})
+"""What the document says of a text that is stripped: it holds more than spaces."""
+
+Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000), _NOT_BLANK]
 """Why; is kept and shown."""
 
 
@@ -349,7 +352,7 @@ class AcceptIn(BaseModel):
     reason: Reason
 
 
-By = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+By = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), _NOT_BLANK]
 """Who; free text."""
 
 

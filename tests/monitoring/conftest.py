@@ -182,6 +182,7 @@ class Watch:
                             "system": "Route the ticket.", "price": {"input_per_mtok": 3, "output_per_mtok": 9},
                         },
                     },
+                    "promises": {"latency_p95": "30s", "ttft_p95": "30s", "usd_per_1000_requests": 1000},
                     "retires_on": "2100-01-01",
                     "traffic": {"window": "1d"},
                     "golden": "golden.jsonl",

@@ -36,8 +36,15 @@ Breakage = Callable[[ChatRequest, Completion, int], Completion]
 class BreakableEndpoint(DemoEndpoint):
     """The demo's endpoint; ``breakage`` changes the completions of the fine-tuned model, the base model stays."""
 
-    def __init__(self, *, as_json: bool = False, names_base: bool = False, glossary: bool = False) -> None:
-        super().__init__(latency_s=0.0)
+    def __init__(
+        self,
+        *,
+        as_json: bool = False,
+        names_base: bool = False,
+        glossary: bool = False,
+        slow: bool = False,
+    ) -> None:
+        super().__init__(latency_s=0.08 if slow else 0.0)
         self.glossary = glossary
         self.breakage: Breakage | None = None
         self.as_json = as_json
@@ -146,16 +153,17 @@ def healthy_past(tmp_path_factory):
     """Folders with a store of healthy runs, by the form of the answers."""
     made: dict[tuple[bool, ...], Path] = {}
 
-    def past(*, as_json: bool, names_base: bool, glossary: bool) -> Path:
-        key = (as_json, names_base, glossary)
+    def past(*, as_json: bool, names_base: bool, glossary: bool, slow: bool) -> Path:
+        key = (as_json, names_base, glossary, slow)
         if key not in made:
             folder = tmp_path_factory.mktemp("past")
             _golden(folder, as_json=as_json)
 
             async def live() -> None:
-                async with BreakableEndpoint(
-                    as_json=as_json, names_base=names_base, glossary=glossary
-                ) as endpoint:
+                endpoint = BreakableEndpoint(
+                    as_json=as_json, names_base=names_base, glossary=glossary, slow=slow
+                )
+                async with endpoint:
                     scene = Scene(folder, endpoint)
                     for _ in range(HEALTHY_RUNS):
                         await scene.hour()
@@ -174,7 +182,7 @@ def play(healthy_past, tmp_path):
     scenes: list[Scene] = []
 
     def _play(break_it, **how: bool):
-        how = {"as_json": False, "names_base": False, "glossary": False, **how}
+        how = {"as_json": False, "names_base": False, "glossary": False, "slow": False, **how}
         past = healthy_past(**how)
         for file in past.iterdir():
             shutil.copy(file, tmp_path)

@@ -92,8 +92,12 @@ def cut_off(scene):
     )
 
 
-def slower_and_worse(scene):
-    scene.endpoint._latency_s = 0.08
+def faster_and_worse(scene):
+    slower_and_worse(scene, latency_s=0.005)
+
+
+def slower_and_worse(scene, latency_s=0.08):
+    scene.endpoint._latency_s = latency_s
 
     def breakage(request, answer, number):
         garbled = hit(request.question, 0.4)
@@ -190,6 +194,7 @@ CASES = [
     (cut_off, "truncated", {"as_json": True}),
     (swallowed, "terms", {"glossary": True}),
     (slower_and_worse, "latency", {}),
+    (faster_and_worse, "latency", {"slow": True}),
     (swallowed, "label_swallowed", {}),
     (refusing, "refusals", {}),
     (half_of_the_replicas_named, "replicas", {}),

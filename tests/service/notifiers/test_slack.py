@@ -14,8 +14,9 @@ import pytest
 
 from checks.types import Finding, Verdict
 from service.alerting import Alert, AlertEvent, AlertKind, AlertState, Notification
+from service.doctor.channels import trial_message
 from service.message import BrokenExample, Texts, with_texts
-from service.notifiers import DeliveryOutcome
+from service.notifiers import DeliveryOutcome, _plain
 from service.notifiers._http import client
 from service.notifiers._slack_blocks import payload
 from service.notifiers.slack import Slack
@@ -156,3 +157,11 @@ def test_what_slack_says_is_believed(
             return (await Slack(name="s", url=receiver.url).send(c, make_message(), now=0.0)).outcome
 
     assert asyncio.run(attempt()) is outcome
+
+
+def test_a_test_message_says_nothing_of_a_model() -> None:
+    """Neither in Slack nor in plain text does a trial speak of a fall, a score or a cause."""
+    message = trial_message("oncall", 0.0).body
+    told = [text for _, text in strings(payload(message))] + _plain.lines(message)
+    assert any("a test message from goldwatch doctor" in text for text in told)
+    assert not [text for text in told if re.search(r"regressed|Probably|answered|Since", text)]

@@ -326,3 +326,11 @@ def test_likely_causes_are_told_with_their_facts(fleet: Any, store: Any, browse:
         assert "swallowed login" not in browse().get(page).text
     store.put_diagnosis(alert.updated_run, Diagnosis((), ("labels",), ("the base model",)))
     assert "No cause found. Looked at: labels." in browse().get(f"/alerts/{alert.id}").text
+
+
+def test_a_wrong_method_is_told_all_the_right_ones(fleet: Any, browse: Any) -> None:
+    """A path that is read and written names both, whichever route was asked first."""
+    for path in ("/api/v1/targets/quiet/runs", "/api/v1/targets/quiet/silences"):
+        answer = browse().request("PUT", path)
+        assert (answer.status_code, answer.headers["allow"]) == (405, "GET, POST")
+    assert browse().request("PUT", "/api/v1/targets").headers["allow"] == "GET"

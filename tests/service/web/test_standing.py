@@ -142,3 +142,13 @@ def test_without_a_baseline_nothing_is_known_to_have_broken(fleet: Any, store: A
         page = words(browse().get(f"/runs/{store.last_run(target).id}/examples").text)
         assert "What broke is not known" in page
         assert "0 broke" not in page
+
+
+def test_of_many_silences_the_last_to_end_is_told(fleet: Any, store: Any, browse: Any, daemon: Any) -> None:
+    """One line says until when nobody is told, however many silences there are."""
+    for hours in (1, 8, 4):
+        body = {"for_s": hours * 3600, "by": "Ada", "reason": "rollback"}
+        assert browse().post("/api/v1/targets/quiet/silences", json=body).status_code < 300
+    page = words(browse().get("/targets/quiet").text)
+    assert page.count("silenced until") == 1
+    assert "silenced until 2026-11-14 11:04 UTC" in page
