@@ -15,6 +15,9 @@ from checks.causes.facts import FEWEST, UNLIKELY, Facts
 from checks.inference.string_kernel import two_sample
 
 _ADAPTER = "see whether the adapter is loaded: the server's LoRA settings, the adapter's key names, its log"
+_PROMISED = (
+    "look at load, hardware, batching, prompt and answer lengths and prices; or promise less (promises:)"
+)
 _SERVED = "see what was rolled out to the endpoint: weights, quantisation, chat template, server version"
 
 
@@ -31,6 +34,9 @@ def _find(facts: Facts) -> Cause | None:
         return Cause(
             "told_by_check", "something else is served under the same name", 0.9, facts_of_it, _SERVED
         )
+    broken = facts.told.get("promises")
+    if broken is not None and set(facts.told) == {"promises"}:
+        return Cause("told_by_check", "a promise is not kept, whatever was usual", 0.5, (broken,), _PROMISED)
     return None
 
 
@@ -55,4 +61,4 @@ def _of_the_answers(facts: Facts) -> tuple[str, ...]:
     return (f"the answers to {found.questions} questions {differ} ({size})",)
 
 
-RULE = Rule("told_by_check", "what the checks of the adapter and the identity say", _find, _needs)
+RULE = Rule("told_by_check", "what the checks of adapter, identity and promises say", _find, _needs)

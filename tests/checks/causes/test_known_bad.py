@@ -55,3 +55,11 @@ def test_whether_a_swapped_models_answers_differ_is_said() -> None:
 
     assert told(good)[1].startswith("the answers to 40 questions do not differ beyond chance")
     assert told(base)[1].startswith("the answers to 40 questions differ (string kernel: MMD²")
+
+
+def test_a_promise_alone_is_told_with_what_to_do_about_it() -> None:
+    """Accepting a baseline would not help; beside another regression the other one is the story."""
+    found = told_by_check.RULE.find(Facts(told={"promises": "the promise is broken since run 3"}))
+    assert found is not None
+    assert "promises:" in found.next
+    assert told_by_check.RULE.find(Facts(told={"promises": "x", "quality": "fell"})) is None
