@@ -47,19 +47,6 @@ class TargetFacts:
     traffic_window_s: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Pays:
-    """Whether a fine-tune still pays beside one challenger: ``pays``, ``no_longer_pays`` or ``undecided``, and why.
-
-    ``effect`` is the tuned model's mean score minus the challenger's, None where nothing could be compared.
-    """
-
-    challenger: str
-    standing: str
-    reason: str
-    effect: float | None = None
-
-
 class Facts(Protocol):
     """The daemon, seen from metrics and web. Attributes may change from call to call, as a reload does it."""
 
@@ -93,9 +80,6 @@ class Facts(Protocol):
 
     async def request_run(self, target: str, kind: RunKind, /) -> bool:
         """Ask for a run now. False if one is under way or asked for already."""
-
-    def pays(self, target: str, /) -> Sequence[Pays]:
-        """Whether the fine-tune still pays beside each of its challengers; empty where it has none."""
 
     def finds(self, target: str, /) -> Sequence[str]:
         """What the watch over the target can find and how soon, in sentences; empty if it cannot be said. Blocks."""

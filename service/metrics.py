@@ -64,7 +64,6 @@ NAMES: Mapping[str, tuple[str, ...]] = {
     "goldwatch_deployment_timestamp_seconds": ("target",),
     "goldwatch_deployment_info": ("target", "version"),
     "goldwatch_model_retirement_timestamp_seconds": ("target",),
-    "goldwatch_pays": ("target", "challenger"),
     "goldwatch_traffic_samples_total": ("target", "outcome"),
     "goldwatch_traffic_last_sample_timestamp_seconds": ("target",),
     "goldwatch_traffic_coverage_debt_ratio": ("target",),
@@ -119,7 +118,6 @@ _HELP = {
     "goldwatch_deployment_info": "The version that the newest deployment mark names.",
     "goldwatch_model_retirement_timestamp_seconds": "When the model is switched off (retires_on, else what the "
     "provider's model list says).",
-    "goldwatch_pays": "1 if the fine-tune still pays beside this challenger, 0 if not; absent while undecided.",
     "goldwatch_traffic_samples_total": "Samples of production by outcome (counted, rejected, own: goldwatch's own).",
     "goldwatch_traffic_last_sample_timestamp_seconds": "When the newest sample of production was asked.",
     "goldwatch_traffic_coverage_debt_ratio": "Share of a week's samples that no golden example represents.",
@@ -183,7 +181,6 @@ class GoldwatchCollector(Collector):
                 *_of_target(facts, target, self._facts.slices),
                 *_of_mark(marks.get(facts.name)),
                 *self._of_limits(facts),
-                *self._of_challengers(facts),
                 *self._of_traffic(facts),
             ):
                 values[name].append(((facts.name, *labels), value))
@@ -213,11 +210,6 @@ class GoldwatchCollector(Collector):
         found = view(self._store, facts.name, facts.traffic_window_s)
         if found is not None:
             yield from _of_traffic(found)
-
-    def _of_challengers(self, facts: TargetFacts) -> Iterator[Row]:
-        for one in self._facts.pays(facts.name):
-            if one.standing != "undecided":
-                yield "goldwatch_pays", (one.challenger,), float(one.standing == "pays")
 
     def _of_limits(self, facts: TargetFacts) -> Iterator[Row]:
         if facts.tokens_per_day is None and facts.usd_per_day is None:

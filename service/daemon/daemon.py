@@ -34,12 +34,11 @@ from service.config import Config, ConfigError, Target, load
 from service.daemon.facts import facts_of
 from service.daemon.finds import Finds
 from service.daemon.lookout import Lookout
-from service.daemon.pays import Verdicts
 from service.daemon.server import WebServer, address
 from service.daemon.traffic import Traffic
 from service.daemon.watch import Crew, Watch
 from service.errors import UserError
-from service.facts import Pays, TargetFacts
+from service.facts import TargetFacts
 from service.notifiers import read_secret
 from service.notifiers._http import client as notifier_client
 from service.pipeline import Shell
@@ -131,7 +130,6 @@ class Daemon:
         self._tasks: set[asyncio.Task[Any]] = set()
         self._lookout = Lookout(store, clock)
         self._finds = Finds(store, clock)
-        self._pays = Verdicts(store, clock)
         self._traffic = Traffic(store, clock)
         self._troubles: dict[str, str] = {}
         self._reminded_at: dict[str, float] = {}
@@ -240,10 +238,6 @@ class Daemon:
         from service.acceptance import accept  # noqa: PLC0415  # a rare act
 
         return accept(self._store, self.config.target(target), reason, self._clock()).baseline
-
-    def pays(self, target: str, /) -> Sequence[Pays]:
-        """Whether the fine-tune still pays beside each of its challengers."""
-        return self._pays.said(self.config, target)
 
     def finds(self, target: str, /) -> Sequence[str]:
         """What its detectability card says, from its own runs; reckoned anew after each run."""

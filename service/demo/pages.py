@@ -8,7 +8,7 @@ from typing import Any
 from service.config import Config
 from service.demo.loopback import LoopbackServer, Receive, Reply, Scope, Send
 from service.errors import UserError
-from service.facts import Pays, TargetFacts
+from service.facts import TargetFacts
 from service.records import BaselineRecord, RunKind
 
 Application = Callable[[Scope, Receive, Send], Awaitable[Any]]
@@ -61,10 +61,6 @@ class DemoFacts:
     def reload_successful(self) -> bool | None:
         """The configuration was read."""
         return True
-
-    def pays(self, _target: str, /) -> Sequence[Pays]:
-        """The demo has no challengers."""
-        return ()
 
     def finds(self, _target: str, /) -> Sequence[str]:
         """Nothing: the demo's story is told in hours that are no hours."""

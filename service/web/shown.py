@@ -209,7 +209,6 @@ def target_context(
         "spend": spend(store, facts, view),
         "stale": stale(view, facts.now()),
         "promises": _promises(view),
-        "pays": [(p.challenger, p.standing.replace("_", " "), p.reason) for p in facts.pays(name)],
         "per_thousand": _per_thousand(view.last_measured),
         "retires": None
         if view.retires is None

@@ -13,7 +13,7 @@ import httpx
 import numpy as np
 
 from checks.types import ALL, Example, Finding, Response, ScoreSummary, Verdict
-from service.facts import Pays, TargetFacts
+from service.facts import TargetFacts
 from service.records import BaselineRecord, Golden, NewRun, Requests, RunKind, ScoreVector
 from service.store import Store
 from service.web.app import create_app
@@ -40,9 +40,6 @@ class _Daemon:
 
     def reload_successful(self) -> bool | None:
         return True
-
-    def pays(self, _target: str, /) -> tuple[Pays, ...]:
-        return ()
 
     def finds(self, _target: str, /) -> tuple[str, ...]:
         """Nothing."""

@@ -23,7 +23,7 @@ from service import history
 from service.alerting import AlertPolicy, AlertState, Outcome, transitions
 from service.errors import UserError
 from service.evidence import broken
-from service.facts import Pays, TargetFacts
+from service.facts import TargetFacts
 from service.message import Evidence, body, outbox
 from service.records import BaselineRecord, Golden, NewRun, Requests, RunKind
 from service.scoring import score_run
@@ -147,7 +147,6 @@ class Daemon:
     asked: list[tuple[str, RunKind]] = field(default_factory=list)
     busy: bool = False
     found: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    paying: Mapping[str, Sequence[Pays]] = field(default_factory=dict)
     accepted: list[tuple[str, str]] = field(default_factory=list)
 
     def now(self) -> float:
@@ -161,9 +160,6 @@ class Daemon:
 
     def reload_successful(self) -> bool | None:
         return self.reloaded
-
-    def pays(self, target: str, /) -> Sequence[Pays]:
-        return self.paying.get(target, ())
 
     def finds(self, target: str, /) -> Sequence[str]:
         return self.found.get(target, ())

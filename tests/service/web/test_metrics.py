@@ -15,7 +15,6 @@ from checks.inference import packing
 from checks.traffic import streams
 from checks.traffic.window import Window
 from checks.types import ALL, Finding, ScoreSummary, Verdict
-from service.facts import Pays
 from service.metrics import NAMES, registry, telling_slices
 from service.records import DeploymentMark, MetricsSnapshot, TrafficRecord, TrafficWindow
 from service.store.traffic import TrafficChange
@@ -47,7 +46,6 @@ CONTRACT = {
     "goldwatch_tokens_total": {"target", "direction"},
     "goldwatch_cost_usd_total": {"target"},
     "goldwatch_request_cost_usd": {"target"},
-    "goldwatch_pays": {"target", "challenger"},
     "goldwatch_promise_used_ratio": {"target", "promise"},
     "goldwatch_examples_total": {"target", "scorer", "outcome"},
     "goldwatch_score_ratio": {"target", "scorer"},
@@ -115,7 +113,6 @@ def test_names_and_labels_are_the_contracts(fleet: Any, daemon: Any, store: Any)
         replace(one, tokens_per_day=10**6, usd_per_day=1.0, retires_on=day, traffic_window_s=3600.0)
         for one in daemon.known
     ]
-    daemon.paying = {"quiet": (Pays("newer", "pays", "better by 4 points"),)}
     watch_traffic(store, "quiet")
     store.add_mark(DeploymentMark("quiet", daemon.at - 60, "v2"))
     labels: dict[str, set[str]] = {}
@@ -134,20 +131,6 @@ def test_the_newest_deployment_is_told(fleet: Any, daemon: Any, store: Any) -> N
     assert value(found, "goldwatch_deployment_timestamp_seconds", target="quiet") == 30.0
     versions = [dict(labels) for name, labels in found if name == "goldwatch_deployment_info"]
     assert versions == [{"target": "quiet", "version": "v3"}]
-
-
-def test_whether_it_pays_is_1_0_or_absent(fleet: Any, daemon: Any, store: Any) -> None:
-    """A verdict for each challenger; while undecided there is no value that could be taken for one."""
-    daemon.paying = {
-        "quiet": (
-            Pays("a", "pays", "better"),
-            Pays("b", "no_longer_pays", "no better"),
-            Pays("c", "undecided", "?"),
-        )
-    }
-    found = scrape(store, daemon)
-    told = [value(found, "goldwatch_pays", target="quiet", challenger=name) for name in "abc"]
-    assert told == [1.0, 0.0, None]
 
 
 def test_what_is_promised_and_what_a_request_costs_are_told(fleet: Any, daemon: Any, store: Any) -> None:

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from service.facts import Pays
 from service.web.chart import Event, Point, chart
 
 
@@ -100,16 +99,6 @@ def test_a_target_page_says_whether_promises_are_kept_and_what_requests_cost(fle
     words = Seen(browse().get("/targets/unreachable").text).words
     assert "p95 latency 0.30 s" in words
     assert "✓" not in words
-
-
-def test_a_target_page_says_whether_the_fine_tune_still_pays(fleet: Any, browse: Any, daemon: Any) -> None:
-    """Beside each challenger the verdict and why; without challengers nothing."""
-    daemon.paying = {"quiet": (Pays("newer", "no_longer_pays", "<i>as good</i> and cheaper"),)}
-    assert (
-        "worth it beside newer: no longer pays <i>as good</i> and cheaper"
-        in Seen(browse().get("/targets/quiet").text).words
-    )
-    assert "worth it" not in Seen(browse().get("/targets/new").text).words
 
 
 def test_a_run_page_says_which_label_is_taken_for_which(

@@ -13,7 +13,6 @@ from service.before_after import read_before_after
 from service.challengers import ask_due, beside
 from service.cli.commands.report import Format, command
 from service.config import load
-from service.daemon.pays import Verdicts
 from service.demo.endpoint import BASE_MODEL, TUNED_MODEL, DemoEndpoint
 from service.demo.model import GOLDEN
 from service.errors import UserError
@@ -112,21 +111,6 @@ def test_a_better_model_pays(tmp_path, capsys) -> None:
     out = folder / "page.html"
     command("ticket-router", Format.HTML, out, ask=False, config=folder / "goldwatch.yaml")
     assert out.read_text().startswith("<!doctype html>")
-
-
-def test_the_pages_and_metrics_are_told_and_a_scrape_reads_little(tmp_path) -> None:
-    """The verdict stands there with its reason; asked again within a minute the store is not read."""
-    folder = _folder(tmp_path)
-    _live(folder, 2)
-    config, now = load(folder / "goldwatch.yaml"), [BEGAN_AT]
-    with Store.open("sqlite:///goldwatch.db", base_dir=folder) as store:
-        verdicts = Verdicts(store, lambda: now[0])
-        (one,) = verdicts.said(config, "ticket-router")
-        assert (one.challenger, one.standing) == ("other", "pays")
-        assert one.effect > 0.1
-        now[0] += 30.0
-    assert verdicts.said(config, "ticket-router") == (one,)
-    assert verdicts.said(config, "no such target") == ()
 
 
 def test_an_equal_cheaper_model_ends_it(tmp_path) -> None:
