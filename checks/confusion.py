@@ -9,20 +9,26 @@ none of the false-alarm budget.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from checks.causes.facts import rose
-from checks.types import Example, FloatArray
+from checks.types import BoolArray, Example, FloatArray
+
+Codes: TypeAlias = NDArray[np.int64]
 
 NONE = ""
 """The column of the answers that name no label, or several."""
 
 MOST_LABELS = 12
 """Labels that are shown; the rest is too much for a table."""
+
+
+_UNKNOWN = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,48 +81,74 @@ def confusion(examples: Sequence[Example], now: Seen, baseline: Sequence[Seen]) 
         now: the run.
         baseline: the runs that say what is usual; none is no comparison.
     """
-    named = {word.casefold(): word for seen in (*baseline, now) for word in seen.labels.values()}
+    named = {word for seen in (*baseline, now) for word in seen.labels.values()}
+    folded = {word.casefold(): word for word in sorted(named)}
     wanted = [expected_label(example) for example in examples]
-    truth = {i: named.get(w.strip().casefold(), w) for i, w in enumerate(wanted) if w is not None}
-    if not named or not set(truth.values()) & set(named.values()):
+    truth = {
+        i: word if word in named else folded.get(word.strip().casefold(), word)
+        for i, word in enumerate(wanted)
+        if word is not None and word.strip()
+    }
+    if not named & set(truth.values()):
         return None
-    answered = [i for i in truth if not np.isnan(now.scores[i])]
-    counts = Counter(truth[i] for i in answered)
-    labels = tuple(
-        word for word, _ in sorted(counts.items(), key=lambda one: (-one[1], one[0]))[:MOST_LABELS]
-    )
-    said = {i: now.labels.get(i, NONE) for i in answered}
-    usual = {i: _usual(i, baseline) for i in answered}
-    cells = Counter((truth[i], said[i]) for i in answered)
-    before = [
-        Counter((truth[i], seen.labels.get(i, NONE)) for i in answered if not np.isnan(seen.scores[i]))
-        for seen in baseline
-    ]
-    others = {column for counter in (cells, *before) for _, column in counter} - set(labels)
-    columns = (*labels, *sorted(others - {NONE})[: MOST_LABELS - len(labels)], *({NONE} & others))
-    was = {pair: sum(c[pair] for c in before) / max(len(before), 1) for pair in set(cells).union(*before)}
+    words = sorted({*named, *truth.values()} - {NONE})
+    code = {word: k for k, word in enumerate([NONE, *words])}
+    wants = np.full(len(examples), _UNKNOWN)
+    wants[list(truth)] = [code[word] for word in truth.values()]
+    runs = np.array([_codes(seen, code) for seen in (now, *baseline)])
+    known = (wants != _UNKNOWN) & (runs[0] != _UNKNOWN)
+    size = len(code)
+    usual = _usual(runs[1:], size)
+    cells = _count(wants, runs[0], known, size)
+    before = [_count(wants, row, known & (row != _UNKNOWN), size) for row in runs[1:]]
+    was = np.sum(before, axis=0) / max(len(before), 1) if before else np.zeros((size, size))
+    totals = cells.sum(axis=1)
+    label_of = [NONE, *words]
     moved = []
-    for pair, count in cells.items():
-        gained = sum(1 for i in answered if (truth[i], said[i]) == pair and usual[i] != pair[1])
-        lost = sum(1 for i in answered if (truth[i], usual[i]) == pair and said[i] != pair[1])
-        if baseline and pair[0] != pair[1] and rose(gained, lost):
-            moved.append(Moved(*pair, was[pair], count, counts[pair[0]]))
+    for wanted, said in zip(*np.nonzero(cells > was), strict=True):
+        if wanted == said or not baseline:
+            continue
+        mine, now_so, was_so = known & (wants == wanted), runs[0] == said, usual == said
+        gained, lost = int((mine & now_so & ~was_so).sum()), int((mine & ~now_so & was_so).sum())
+        if rose(gained, lost):
+            cell = wanted, said
+            moved.append(
+                Moved(
+                    label_of[wanted], label_of[said], float(was[cell]), int(cells[cell]), int(totals[wanted])
+                )
+            )
     moved.sort(key=lambda one: (one.was - one.now, one.expected, one.named))
+    rows: list[int] = np.flatnonzero(totals).tolist()
+    rows = sorted(rows, key=lambda k: (-int(totals[k]), label_of[k]))[:MOST_LABELS]
+    there: list[int] = np.flatnonzero((cells + was).any(axis=0)).tolist()
+    others = [k for k in there if k not in rows and k]
+    columns: list[int] = [*rows, *others[: MOST_LABELS - len(rows)], *([0] if 0 in there else [])]
     return Confusion(
-        labels, columns, _table(labels, columns, cells), _table(labels, columns, was), tuple(moved)
+        tuple(label_of[k] for k in rows),
+        tuple(label_of[k] for k in columns),
+        cells[np.ix_(rows, columns)].astype(float),
+        was[np.ix_(rows, columns)].astype(float),
+        tuple(moved),
     )
 
 
-def _usual(position: int, baseline: Sequence[Seen]) -> str | None:
-    """What the example is mostly named in the baseline; None where that is not known."""
-    names = Counter(
-        seen.labels.get(position, NONE) for seen in baseline if not np.isnan(seen.scores[position])
-    )
-    name, count = names.most_common(1)[0] if names else (None, 0)
-    return name if 2 * count > names.total() else None
+def _codes(seen: Seen, code: Mapping[str, int]) -> Codes:
+    """What a run named, int64 [examples]: 0 for no label, :data:`_UNKNOWN` where nothing could be scored."""
+    found = np.zeros(len(seen.scores), dtype=np.int64)
+    found[list(seen.labels)] = [code[word] for word in seen.labels.values()]
+    found[np.isnan(seen.scores)] = _UNKNOWN
+    return found
 
 
-def _table(
-    labels: Sequence[str], columns: Sequence[str], cells: Mapping[tuple[str, str], float]
-) -> FloatArray:
-    return np.array([[cells.get((row, column), 0) for column in columns] for row in labels], dtype=float)
+def _usual(runs: Codes, size: int) -> Codes:
+    """What each example is named in more than half of the runs that know it; :data:`_UNKNOWN` where none is."""
+    if not len(runs):
+        return np.full(runs.shape[1], _UNKNOWN)
+    counts = np.array([(runs == k).sum(axis=0) for k in range(size)])
+    best = counts.argmax(axis=0)
+    return np.where(2 * counts.max(axis=0) > counts.sum(axis=0), best, _UNKNOWN)
+
+
+def _count(wants: Codes, said: Codes, known: BoolArray, size: int) -> Codes:
+    pairs = wants[known] * size + said[known]
+    return np.bincount(pairs, minlength=size * size).reshape(size, size)

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 _log = structlog.get_logger("goldwatch")
 _GOOD = frozenset({Verdict.OK, Verdict.LEARNING, Verdict.IMPROVED})
 _LOOK_BACK = 30
+_KNOWN_BAD_BACK, _MOST_KNOWN_BAD = 500, 3
 _MARKS_S = 7 * 86_400.0
 _SAME = 1e-6
 
@@ -93,8 +94,29 @@ def facts_of(store: Store, target: Target, golden: Golden, appraised: Appraised)
             for finding in appraised.judgement.findings
             if finding.verdict is Verdict.REGRESSED
         },
+        known_bad=tuple(
+            _side(store, run) for run in _earlier_regressions(store, target.name, golden, first_bad)
+        ),
         terms=_terms(target, golden, sides[0] if sides else None, now),
     )
+
+
+def _earlier_regressions(store: Store, target: str, golden: Golden, first_bad: int) -> list[RunRecord]:
+    """The run that each earlier regression was found in, on this golden set, the newest first.
+
+    Later ones of it are regressed too while it stands, though the answers may be good again.
+    """
+    found: list[RunRecord] = []
+    inside = False
+    for run in store.runs(target, limit=_KNOWN_BAD_BACK, before=first_bad):
+        bad = run.verdict is Verdict.REGRESSED and bool(run.measured) and run.golden_digest == golden.digest
+        if bad and inside:
+            found[-1] = run
+        elif bad:
+            found.append(run)
+        if run.measured:
+            inside = bad
+    return found[:_MOST_KNOWN_BAD]
 
 
 def _terms(target: Target, golden: Golden, before: Side | None, now: Side) -> tuple[BrokenTerm, ...] | None:

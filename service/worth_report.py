@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from html import escape
 
 from checks.worth import Cost, Standing, overall
+from service.before_after import BeforeAfter
 from service.challengers import Beside
 from service.records import RunRecord
 from service.retirement import Retirement, days_left
@@ -27,7 +28,11 @@ th,td{text-align:left;padding:.3rem .6rem;border-bottom:1px solid #bbb}td+td,th+
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """What the page says. ``last`` is the last finished run, None before the first."""
+    """What the page says.
+
+    ``last`` is the last finished run, None before the first; ``before_after`` the comparison that justified the
+    fine-tune, where one was kept.
+    """
 
     target: str
     now: float
@@ -35,6 +40,7 @@ class Page:
     last: RunRecord | None
     retires: Retirement | None
     every_s: float
+    before_after: BeforeAfter | None = None
 
 
 def headline(page: Page) -> str:
@@ -157,6 +163,8 @@ def _facts(page: Page) -> list[str]:
     else:
         reason = f" ({last.reason})" if last.reason else ""
         facts = [f"Last run {last.id}, {_time(last.started_at)}: {last.verdict.value}{reason}"]
+    if page.before_after is not None:
+        facts.append(f"{page.before_after.words}.")
     if page.retires is not None:
         facts.append(f"The model is switched off on {page.retires.day}, says the {page.retires.said_by}.")
     return facts

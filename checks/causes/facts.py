@@ -106,6 +106,7 @@ class Facts:
     the baseline. ``scorer`` is the one that lost most. ``identities`` are what the server said it was in the good runs,
     oldest first. ``onset_at`` is the start of the first bad run. ``told`` are the reasons of the checks that regressed,
     by name. ``terms`` are the rules of the target's glossary that are broken in either run; None: it has none.
+    ``known_bad`` are runs of earlier regressions, one of each, the newest first.
     """
 
     examples: tuple[Example, ...] = ()
@@ -122,6 +123,7 @@ class Facts:
     rescored: tuple[Rescored, ...] = ()
     told: Mapping[str, str] = field(default_factory=dict)
     terms: tuple[BrokenTerm, ...] | None = None
+    known_bad: tuple[Side, ...] = ()
 
     @property
     def comparable(self) -> bool:

@@ -309,6 +309,13 @@ class Worth(Section):
     training_usd: Annotated[
         float | None, Field(ge=0, allow_inf_nan=False, description="What the fine-tune cost, US dollars.")
     ] = None
+    before_after: Annotated[
+        HomePath | None,
+        Field(
+            description="The comparison that justified the fine-tune, as `goldwatch compare BASE TUNED --keep FILE` "
+            "wrote it; `goldwatch report` tells it again."
+        ),
+    ] = None
     life_s: Annotated[
         Duration,
         Field(alias="life", ge=86_400, description="How long it is to serve: training is spread over it."),

@@ -5,7 +5,7 @@
 The table of checks/README.md. SmolLM2 with its adapter is replayed five times while it is healthy; then each fault
 begins behind the same name, from the same past. FOLDER holds ``Q8_0.gguf``, ``Q2_K.gguf`` and ``TQ2_0.gguf``, made of
 the model by llama.cpp's quantiser; without it those rows are left out. ``--only=WORDS`` makes those rows alone whose
-names hold the words.
+names hold the words; ``--quiet=N`` replays the healthy model for N hours.
 """
 
 from __future__ import annotations
@@ -61,8 +61,8 @@ class Fault:
     hours: int = HOURS
 
 
-def _faults(variants: Path | None) -> Iterator[Fault]:
-    yield Fault("nothing")
+def _faults(variants: Path | None, quiet: int) -> Iterator[Fault]:
+    yield Fault("nothing", hours=quiet)
     yield Fault("adapter dropped", {"scale": 0.0})
     yield Fault("adapter never loaded", {"scale": 0.0}, from_start=True)
     yield Fault("adapter at half strength", {"scale": 0.5})
@@ -81,7 +81,7 @@ def measure(options: Sequence[str] = ()) -> Iterator[tuple[str, str, str, bool]]
     named = dict(option.lstrip("-").split("=", 1) for option in options)
     variants = Path(named["variants"]).resolve() if "variants" in named else None
     with tempfile.TemporaryDirectory() as folder:
-        for fault in _faults(variants):
+        for fault in _faults(variants, int(named.get("quiet", HOURS))):
             if named.get("only", "") not in fault.name:
                 continue
             here = Path(folder) / fault.name.replace(" ", "-")
@@ -136,4 +136,6 @@ def _said(runs: Sequence[Finished]) -> str:
         for f in runs[-1].judgement.findings
         if f.check == "generalization" and f.reason and f.verdict is not Verdict.LEARNING
     ]
-    return "; ".join([", ".join(told.values()) or "nothing is paged", *gaps]) + score
+    suspect = sum(run.judgement.verdict is Verdict.SUSPECT for run in runs)
+    quiet = f"nothing is paged in {len(runs)} runs ({requests} requests), {suspect} suspect"
+    return "; ".join([", ".join(told.values()) or quiet, *gaps]) + score

@@ -59,3 +59,13 @@ def test_a_set_without_expected_labels_has_no_matrix():
     kinds = seen(["answer"] * 60)
     assert confusion(EXAMPLES, kinds, [kinds]) is None
     assert confusion([Example("a", "?")], seen(TRUTH), []) is None
+
+
+def test_labels_that_differ_by_case_alone_are_two():
+    """Where case counts, "Bug" is not "bug"."""
+    examples = [Example(str(i), "?", "Bug" if i % 2 else "bug") for i in range(20)]
+    labels = dict.fromkeys(range(20), "bug")
+    usual = Seen({i: "Bug" if i % 2 else "bug" for i in range(20)}, np.ones(20))
+    found = confusion(examples, Seen(labels, np.ones(20)), [usual])
+    assert found is not None
+    assert [(m.expected, m.named, m.now, m.of) for m in found.moved] == [("Bug", "bug", 10, 10)]

@@ -58,6 +58,10 @@ def command(
     fail_on: FailOn = FAIL_ON,
     junit: Annotated[Path | None, typer.Option("--junit", metavar="FILE", help="Write JUnit XML.")] = None,
     github: Annotated[bool, typer.Option("--github", help="Step summary and annotations.")] = False,
+    keep: Annotated[
+        Path | None,
+        typer.Option("--keep", metavar="FILE", help="Also write the comparison, for worth.before_after."),
+    ] = None,
     as_json: AsJson = False,
     config: ConfigFile = CONFIG,
 ) -> int:
@@ -99,11 +103,24 @@ def command(
     code = exit_code([str(result.verdict)], verdicts)
     told = _object(result, what, sides, now)
     _show(result, told, sides, limit, code, as_json=as_json)
+    if keep is not None:
+        _keep(keep, told)
     if junit is not None or github:
         from service.cli.outcome import write_summaries
 
         write_summaries([told], junit, github=github)
     return code
+
+
+def _keep(path: Path, told: dict[str, Any]) -> None:
+    import json
+
+    from service.errors import UserError
+
+    try:
+        path.write_text(json.dumps(told, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"{path}: cannot be written: {error.strerror}", "choose another file") from None
 
 
 def _needs_config(a: str, b: str, config: Path) -> bool:

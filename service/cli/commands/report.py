@@ -43,6 +43,7 @@ def command(
     import asyncio
     import time
 
+    from service.before_after import read_before_after
     from service.challengers import ask_due, beside
     from service.cli.opened import opened_store, read_config
     from service.errors import UserError
@@ -55,6 +56,7 @@ def command(
     loaded = read_config(config)
     chosen = loaded.target(target)
     golden = check_lock(Path(chosen.golden))
+    kept, scorer = chosen.worth.before_after, chosen.worth.scorer or chosen.scorers[0].scorer_name
     with opened_store(loaded) as store:
         if ask:
             asyncio.run(ask_due(Shell(store, loaded), chosen, now=True))
@@ -67,6 +69,7 @@ def command(
             last=last,
             retires=retirement(chosen.retires_on, listed_at(last, measured)),
             every_s=chosen.worth.every_s,
+            before_after=None if kept is None else read_before_after(kept, scorer, golden.digest),
         )
     text = html(page) if as_format is Format.HTML else markdown(page)
     if output is None:

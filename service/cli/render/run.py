@@ -20,7 +20,7 @@ from service.cli.render.words import clock, count, day, epoch, percent, points, 
 from service.headline import most_telling
 from service.message import BrokenExample
 from service.text import safe
-from service.wording import change, times, value
+from service.wording import change, subject, times, value
 
 STYLES = {
     "regressed": "bold red", "inconclusive": "bold yellow", "suspect": "bold yellow", "learning": "bold cyan",
@@ -156,6 +156,10 @@ def _change(finding: Mapping[str, Any]) -> Text:
         name = f"{name} {finding['slice']}"
     text = Text(safe(str(name), 80), style="bold")
     before, now = finding.get("baseline"), finding.get("current")
+    if finding["check"] == "promises" and before is not None and now is not None:
+        text = Text(subject(finding), style="bold")
+        text.append(f" {value(finding, now)}, promised {value(finding, before)}")
+        return text.append(f"  {safe(finding.get('reason') or '', 200)}", style="not bold")
     if finding["check"] not in _ON_SCORES:
         if finding["check"] == "output_shift" and before is not None and now is not None:
             text.append(f" {value(finding, before)} → {value(finding, now)}  {change(finding)}")
@@ -294,7 +298,8 @@ def _fit(text: str, width: int) -> str:
 def _next(run: Mapping[str, Any], details: Details) -> Iterator[str]:
     yield from (safe(step, 300) for step in details.next_steps)
     target = safe(str(run["target"]), 64)
-    if run["verdict"] in {"regressed", "improved"}:
+    regressed = {f["check"] for f in run.get("findings") or () if f["verdict"] == "regressed"}
+    if run["verdict"] in {"regressed", "improved"} and regressed != {"promises"}:
         yield f'intended? goldwatch baseline accept {target} --reason "…"'
     elif run["verdict"] == "inconclusive":
         yield "this says nothing about the model; see what is wrong: goldwatch doctor"

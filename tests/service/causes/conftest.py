@@ -181,7 +181,7 @@ def play(healthy_past, tmp_path):
     """Break a healthy target and page: ``play(break_it, as_json=..., names_base=...)`` -> (diagnosis, scene)."""
     scenes: list[Scene] = []
 
-    def _play(break_it, **how: bool):
+    def _play(break_it, then=None, **how: bool):
         how = {"as_json": False, "names_base": False, "glossary": False, "slow": False, **how}
         past = healthy_past(**how)
         for file in past.iterdir():
@@ -191,6 +191,8 @@ def play(healthy_past, tmp_path):
             async with BreakableEndpoint(**how) as endpoint:
                 scene = Scene(tmp_path, endpoint, now=BEGAN_AT + HEALTHY_RUNS * HOUR_S)
                 scenes.append(scene)
+                if then is not None:
+                    return await then(scene)
                 break_it(scene)
                 return await scene.until_paged()
 

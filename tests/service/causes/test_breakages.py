@@ -233,3 +233,23 @@ def test_a_changed_scorer_is_not_taken_for_a_changed_model(play, monkeypatch):
     print([cause.sentence for cause in found.causes])
     assert found.causes[0].name == "scorer_changed"
     assert found.causes[0].likelihood == "very likely"
+
+
+def test_a_state_that_regressed_before_is_named_when_it_comes_again(play):
+    """A label is swallowed, given back, and swallowed again: the second page says which run was the same."""
+    told = []
+
+    async def twice(scene):
+        for _ in range(2):
+            swallowed(scene)
+            told.append(await scene.until_paged())
+            scene.endpoint.breakage = None
+            for _ in range(12):
+                await scene.hour()
+
+    _, scene = play(swallowed, then=twice)
+    first, again = told
+    assert "known_bad" not in [cause.name for cause in first.causes]
+    assert again.causes[0].name == "known_bad"
+    named = int(again.causes[0].title.rpartition(" ")[2])
+    assert str(scene.store.run(named).verdict) == "regressed"

@@ -8,11 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from service import cli
+from service.before_after import read_before_after
 from service.challengers import ask_due, beside
 from service.cli.commands.report import Format, command
 from service.config import load
 from service.demo.endpoint import BASE_MODEL, TUNED_MODEL, DemoEndpoint
 from service.demo.model import GOLDEN
+from service.errors import UserError
 from service.golden import check_lock, freeze
 from service.pipeline import Shell, run_target
 from service.store import Store
@@ -133,3 +136,46 @@ def test_hostile_names(name: str) -> None:
     page = Page(name, BEGAN_AT, [], None, None, WEEK_S)
     assert "<script>" not in html(page)
     assert "<script>" not in markdown(page)
+
+
+def test_the_comparison_that_justified_the_fine_tune_is_told_again(tmp_path, monkeypatch, capsys) -> None:
+    """Base and tuned model are compared once, the file is kept, and the report says what was gained and when."""
+    folder = _folder(tmp_path)
+    monkeypatch.chdir(folder)
+    _live(folder, 1)
+    rows = [json.loads(line) for line in (folder / "golden.jsonl").read_text().splitlines()]
+    for name, right in (("base", 40), ("tuned", 90)):
+        said = [
+            {"id": row["id"], "output": row["expected"] if i < right else "?", "at": BEGAN_AT}
+            for i, row in enumerate(rows)
+        ]
+        (folder / f"{name}.jsonl").write_text("".join(json.dumps(one) + "\n" for one in said))
+    assert (
+        cli.run(["compare", "base.jsonl", "tuned.jsonl", "--target", "ticket-router", "--keep", "why.json"])
+        == 0
+    )
+    path = folder / "goldwatch.yaml"
+    path.write_text(path.read_text().replace("worth: {", "worth: {before_after: why.json, "))
+    capsys.readouterr()
+    command("ticket-router", Format.MD, None, ask=False, config=path)
+    assert "Fine-tuned because: label 40.0% → 90.0%, +50.0 points (95% interval +" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "is no JSON"),
+        ("[]", "findings are missing"),
+        ('{"findings": []}', "says nothing of the scorer label"),
+        (
+            '{"findings": [{"check": "quality", "scorer": "label", "slice": "all", "baseline": "x"}]}',
+            "baseline, current or effect is no number",
+        ),
+    ],
+)
+def test_a_kept_comparison_that_is_none_is_refused(text: str, says: str, tmp_path: Path) -> None:
+    """The file and what it lacks are named."""
+    path = tmp_path / "why.json"
+    path.write_text(text)
+    with pytest.raises(UserError, match=f"why.json: .*{says}"):
+        read_before_after(path, "label", "sha256:0")
