@@ -4,7 +4,7 @@ The requests are the demo's tickets that its golden set does not hold, in wordin
 and a week cycle: more than 100,000 samples. After two weeks the domain moves: a new language, new terms, new labels
 (requests of a new kind, which the model answers with a label that the golden set does not have), or more of one kind.
 
-    python -m tests.bench traffic [--days=30] [--healthy=24]
+    python -m tests.bench traffic [--days=30] [--healthy=24] [--moves=none,french,terms,labels,kinds]
 """
 
 from __future__ import annotations
@@ -229,7 +229,9 @@ def measure(options: Sequence[str] = ()) -> Iterator[tuple[str, str, str, bool]]
     """Rows of the bench."""
     asked = dict(option.removeprefix("--").split("=", 1) for option in options)
     days, streams_each = int(asked.get("days", 30)), int(asked.get("healthy", 4))
-    for moves in (None, "french", "terms", "labels", "kinds"):
+    wanted = [one for one in asked.get("moves", "none,french,terms,labels,kinds").split(",") if one]
+    for name in wanted:
+        moves = None if name == "none" else name
         got = one(days, moves)
         what = f"traffic, {got['samples']:,} samples, {moves or 'healthy'}"
         if moves is None:

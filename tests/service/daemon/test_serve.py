@@ -285,6 +285,12 @@ def test_what_stands_in_the_way_of_a_start_is_said(station: Any) -> None:
         faults: dict[str, dict[str, Any]] = {
             "is in use": {"web": {"listen": f"127.0.0.1:{taken.getsockname()[1]}"}},
             "is not set": {"web": {"listen": free, "token_env": "GOLDWATCH_TEST_TOKEN_THAT_IS_NOT_SET"}},
+            "webhook secret": {
+                "web": {
+                    "listen": free,
+                    "webhooks": {"mlflow_secret_file": str(station.folder / "no webhook secret")},
+                }
+            },
             "no directory": {"store": "sqlite:///no/such/folder/goldwatch.db"},
         }
         started = {}
