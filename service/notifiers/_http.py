@@ -38,6 +38,27 @@ class Answer:
     retry_after_s: float | None = None
 
 
+class _Later(httpx.AsyncBaseTransport):
+    """The real client, made when the first message leaves; until then its 2 MB of certificates are saved."""
+
+    def __init__(self) -> None:
+        self._real: httpx.AsyncClient | None = None
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send it as it is, through the proxy that the environment names."""
+        if self._real is None:
+            self._real = httpx.AsyncClient(
+                limits=httpx.Limits(max_connections=20, max_keepalive_connections=5),
+                mounts=dict.fromkeys(_LOOPBACK),
+            )
+        return await self._real.send(request, stream=True, auth=None, follow_redirects=False)
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+        if self._real is not None:
+            await self._real.aclose()
+
+
 def client() -> httpx.AsyncClient:
     """A client for notifiers: no redirects, no proxy for loopback, few connections.
 
@@ -45,10 +66,9 @@ def client() -> httpx.AsyncClient:
     """
     logging.getLogger("httpx").setLevel(logging.WARNING)
     return httpx.AsyncClient(
+        transport=_Later(),
         follow_redirects=False,
         headers={"User-Agent": f"goldwatch/{version('goldwatch')}"},
-        limits=httpx.Limits(max_connections=20, max_keepalive_connections=5),
-        mounts=dict.fromkeys(_LOOPBACK),
     )
 
 

@@ -61,7 +61,24 @@ class Runs(GoldenSets):
                 connection.execute(delete(LEASE).where(LEASE.c.run_id == run_id))
                 connection.execute(delete(RUN).where(RUN.c.id == run_id))
                 return None
+            self._begin_after_the_last(connection, new.target, run_id, now, lease_s)
         return run_id
+
+    def _begin_after_the_last(
+        self, connection: Connection, target: str, run_id: int, now: float, lease_s: float
+    ) -> None:
+        """A claim may have waited for the run before to be finished: then it begins when that one ended.
+
+        An end that is further ahead than a lease was written by a clock that ran ahead, and does not count.
+        """
+        ended = connection.scalar(
+            select(RUN.c.finished_at)
+            .where(RUN.c.target == target, RUN.c.id < run_id)
+            .order_by(RUN.c.id.desc())
+            .limit(1)
+        )
+        if ended is not None and now < ended <= now + lease_s:
+            connection.execute(update(RUN).where(RUN.c.id == run_id).values(started_at=ended))
 
     def renew_lease(self, run_id: int, owner: str, now: float, lease_s: float) -> bool:
         """Hold a run for another ``lease_s``. False if it is no longer the owner's: stop working on it."""

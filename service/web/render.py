@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastapi import Request
 from fastapi.responses import HTMLResponse
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from service import __version__, wording
 from service.facts import Facts
 from service.text import safe
 from service.web import diff
 from service.web.door import Door
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 HERE = Path(__file__).parent
 _TEXT = 600
@@ -32,19 +35,26 @@ class Renderer:
 
     def __init__(self, facts: Facts, door: Door) -> None:
         self._facts, self._door = facts, door
-        self._env = Environment(
+
+    @cached_property
+    def _env(self) -> Environment:
+        """Made for the first page: most daemons are asked for their metrics alone."""
+        from jinja2 import Environment, FileSystemLoader, StrictUndefined  # noqa: PLC0415
+
+        env = Environment(
             loader=FileSystemLoader(HERE / "templates"),
             autoescape=True,
             undefined=StrictUndefined,
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self._env.filters["shown"] = lambda text, limit=_TEXT: safe(written(text), limit)
-        self._env.filters["block"] = lambda text: diff.shown(written(text))
-        self._env.filters["count"] = count
-        self._env.filters["short"] = short
-        self._env.filters["capital"] = lambda text: text[:1].upper() + text[1:]
-        self._env.globals.update(wording=wording, version=__version__, difference=diff.difference)
+        env.filters["shown"] = lambda text, limit=_TEXT: safe(written(text), limit)
+        env.filters["block"] = lambda text: diff.shown(written(text))
+        env.filters["count"] = count
+        env.filters["short"] = short
+        env.filters["capital"] = lambda text: text[:1].upper() + text[1:]
+        env.globals.update(wording=wording, version=__version__, difference=diff.difference)
+        return env
 
     def __call__(
         self, request: Request, template: str, status_code: int = 200, **values: Any

@@ -19,6 +19,8 @@ from service.demo.model import GOLDEN
 from service.golden import freeze
 
 OWN_MB = 250
+IDLE_MB = 112
+"""Resident, in millions of bytes; the goal is 110, which ``python -m tests.bench container`` measures."""
 LOCKED_DOWN = ("--read-only", "--cap-drop", "all", "--security-opt", "no-new-privileges", "--tmpfs", "/tmp")
 CONFIG = """
 version: 1
@@ -99,7 +101,7 @@ def test_every_module_is_there(engine: Any, image: str) -> None:
 def test_it_watches_and_leaves_and_remembers(
     engine: Any, image: str, tmp_path: Path, free_port: Callable[[], int], closing: list[Any]
 ) -> None:
-    """On a read-only root, without capabilities: it judges, answers its health check, drains at SIGTERM, goes on."""
+    """On a read-only root, without capabilities: it judges, stays small, answers its health check, drains, goes on."""
     port, model_port, volume = free_port(), free_port(), f"goldwatch-{uuid4().hex[:8]}"
     mounted = configured(tmp_path / "etc", port, model_port)
     model = [sys.executable, "-m", "service.demo", "--port", str(model_port)]
@@ -116,6 +118,11 @@ def test_it_watches_and_leaves_and_remembers(
         check.communicate(timeout=300)
         return int(check.returncode)
 
+    def resident_mb() -> float:
+        reading = "print([r for r in open('/proc/1/status') if r.startswith('VmRSS')][0])"
+        said = engine.call(*engine.podman("exec", f"{volume}-a", "python", "-c", reading))
+        return int(said.split()[1]) * 1024 / 1e6
+
     def runs() -> list[Any]:
         return json.loads(get(f"http://127.0.0.1:{port}/api/v1/targets/router/runs") or '{"runs": []}')[
             "runs"
@@ -127,6 +134,7 @@ def test_it_watches_and_leaves_and_remembers(
         until(lambda: get(f"http://127.0.0.1:{port}/healthz") or first.poll() is not None, "an answer")
         until(lambda: [r for r in runs() if r["verdict"] == "learning"], "a judged run")
         assert health() == 0
+        assert resident_mb() <= IDLE_MB
         engine.call(*engine.podman("kill", "--signal", "TERM", f"{volume}-a"))
         said, _ = first.communicate(timeout=120)
         assert first.returncode == 0, said

@@ -26,6 +26,13 @@ def _negative_binomial(x, a, b, mean_rate, m):
     )  # fmt: skip
 
 
+def test_the_nodes_written_out_are_those_of_gauss_and_hermite():
+    """With their weights, as closely as this machine reckons."""
+    nodes, weights = np.polynomial.hermite_e.hermegauss(15)
+    np.testing.assert_allclose(counts._NODES, nodes, atol=1e-12)
+    np.testing.assert_allclose(counts._NODE_WEIGHTS, weights, rtol=1e-9)
+
+
 @pytest.mark.parametrize("x", [[0, 1, 2, 3], [4, 0, 9, 30], [0, 0, 0, 0]])
 def test_a_bet_is_the_ratio_of_two_negative_binomials(x):
     """Without run-level scatter e is p1 / p0 with Gamma rates integrated out, stratum by stratum."""

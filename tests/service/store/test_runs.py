@@ -53,6 +53,15 @@ def test_runs_of_a_target_never_overlap(scene: Any) -> None:
     assert scene.store.claim_run(scene.new(), owner="you", now=1059.9, lease_s=60) is not None
 
 
+def test_a_claim_that_waited_begins_when_the_run_before_ended(scene: Any) -> None:
+    """Its time was read before it waited; an end that only a clock far ahead can have written does not count."""
+    scene.finish(scene.claim(now=1000.0), now=1010.0)
+    waited = scene.claim(now=1009.0, lease_s=60.0)
+    assert scene.store.run(waited).started_at == 1010.0
+    scene.finish(waited, now=1e9)
+    assert scene.store.run(scene.claim(now=1020.0, lease_s=60.0)).started_at == 1020.0
+
+
 def test_a_renewed_lease_lives_on(scene: Any) -> None:
     """Renewing keeps others out; only the owner can renew, and not once the run was taken over or done."""
     run_id = scene.claim(now=1000.0, lease_s=60.0)
