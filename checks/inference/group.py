@@ -167,7 +167,8 @@ def _arm(plan: Plan, state: State) -> State:
     learnt = noise.initial(plan.streams)
     for row, at_h in zip(y, state.times, strict=True):
         clean = np.where(np.isnan(row), learnt.mean, row)
-        learnt = noise.learn(learnt, noise.predict(learnt, clean, float(at_h)), clean, seen=~np.isnan(row))
+        prediction = noise.predict(learnt, clean, float(at_h))
+        learnt = noise.learn(learnt, prediction, clean, float(at_h), seen=~np.isnan(row))
     rare = counts.settle(_fit_counts(plan, state, graded), state.rows, answered) if plan.rare else None
     return replace(
         state,
@@ -312,18 +313,25 @@ def _judge(
         trace.evidence[offset + i] = now.page.evidence if now.page else parts.sum()
         if learn and now.page is None:
             learnt[i] = True
-            _learn(now, prediction, y[i], x[i], m[i], capped=capped)
+            _learn(now, prediction, y[i], x[i], m[i], at, capped=capped)
     state = _absorb(now.into(state), scores[learnt], answered[learnt])
     joined = not fitted.known.all() and bool((_known(plan, state) != fitted.known).any())
     return _refit(plan, state) if joined or state.runs >= state.refit_at else state
 
 
 def _learn(
-    now: _Now, prediction: noise.Prediction, y: FloatArray, x: FloatArray, m: FloatArray, *, capped: bool
+    now: _Now,
+    prediction: noise.Prediction,
+    y: FloatArray,
+    x: FloatArray,
+    m: FloatArray,
+    at_h: float,
+    *,
+    capped: bool,
 ) -> None:
     seen = ~np.isnan(y)
     clean = y if seen.all() else np.where(seen, y, now.noise.mean)
-    now.noise = noise.learn(now.noise, prediction, clean, seen=seen)
+    now.noise = noise.learn(now.noise, prediction, clean, at_h, seen=seen)
     now.pool.add(y)
     if now.counts is None:
         return
