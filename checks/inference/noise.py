@@ -18,9 +18,10 @@ so its mean under the mixture is 1. z is positive when the run is *worse*.
 A deviation from the textbook: an innovation beyond 4 sd is learnt as if it were 4 sd. A broken run then
 does not teach the model that such runs are ordinary before the next one can confirm it.
 
-**Runs are learnt late**: run t is learnt after ``lag`` more runs, 48 at most and a quarter of the runs so far at first.
-A drop of a point takes a day or more of runs to be sure of. Learnt at once, it becomes the new mean, or passes for
-slow noise, while the evidence is still growing. What a run is predicted *from* (the last run, the ewma) is never late.
+**Runs are learnt late**: the coefficients learn a run after 16 more runs, an eighth of the runs so far at first. A drop
+of a point takes a day or more of runs to be sure of; learnt at once, it becomes the new mean, or passes for slow
+noise, while the evidence is still growing. What a run is predicted *from* (the last run, the ewma) and which model is
+believed (the weights) are never late: noise that has become slow is seen at once.
 
 All S streams of a group are updated at once; arrays are [S, models, features].
 
@@ -42,7 +43,7 @@ PRIOR_WEIGHTS = np.array([0.6, 0.1, 0.2, 0.1])
 SHARE = 1e-4
 EWMA_KEEP = 0.75
 WINSOR = 4.0
-LATEST, LATE_SHARE = 48, 0.25
+LATEST, LATE_SHARE = 16, 0.125
 """A run is learnt after at most so many more runs, and at most so large a share of the runs so far."""
 
 THETAS = np.array([0.25, 0.5, 1.0, 2.0, 4.0])
@@ -114,25 +115,33 @@ class Prediction:
 
 def predict(state: Noise, y: FloatArray, at_h: float) -> Prediction:
     """Each model's prediction error for y [S] at the time ``at_h`` (hours), and the weights given y."""
-    return _predict(state, y, np.stack([state.last - state.mean, state.ewma - state.mean], axis=1), at_h)
-
-
-def _predict(state: Noise, y: FloatArray, slow: FloatArray, at_h: float) -> Prediction:
-    """The same from the lag and the ewma [S, 2] of then, as deviations from the mean."""
-    x = np.empty((len(y), FEATURES))
-    x[:, 0] = 1.0
-    x[:, _LAG] = slow
-    day = math.tau * at_h / 24.0
-    x[:, _CYCLE] = (math.sin(day), math.cos(day), math.sin(2 * day), math.cos(2 * day))
-    gain = (state.cov @ x[:, None, :, None])[..., 0]
-    spread = 1.0 + (gain @ x[:, :, None])[..., 0]
-    error = y[:, None] - (state.coef @ x[:, :, None])[..., 0]
-    df = _PRIOR_DF + state.runs[:, None]
-    scale = np.sqrt(spread * (_PRIOR_SS + state.ss) / df)
+    x = _features(np.stack([state.last - state.mean, state.ewma - state.mean], axis=1), at_h)
+    gain, spread, error, scale, df = _predict(state, y, x)
     log_density = -np.log(scale) - 0.5 * (df + 1.0) * np.log1p((error / scale) ** 2 / df)
     log_w = state.log_w + log_density
     log_w = log_w - np.logaddexp.reduce(log_w, axis=1, keepdims=True)
     return Prediction(x, gain, spread, error, scale, df, log_w)
+
+
+def _features(slow: FloatArray, at_h: float) -> FloatArray:
+    """X [S, F] from the lag and the ewma [S, 2], as deviations from the mean, and the hour."""
+    x = np.empty((len(slow), FEATURES))
+    x[:, 0] = 1.0
+    x[:, _LAG] = slow
+    day = math.tau * at_h / 24.0
+    x[:, _CYCLE] = (math.sin(day), math.cos(day), math.sin(2 * day), math.cos(2 * day))
+    return x
+
+
+def _predict(
+    state: Noise, y: FloatArray, x: FloatArray
+) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray, FloatArray]:
+    """Gain, spread, error and scale of each model at x [S, F], and the degrees of freedom."""
+    gain = (state.cov @ x[:, None, :, None])[..., 0]
+    spread = 1.0 + (gain @ x[:, :, None])[..., 0]
+    error = y[:, None] - (state.coef @ x[:, :, None])[..., 0]
+    df = _PRIOR_DF + state.runs[:, None]
+    return gain, spread, error, np.sqrt(spread * (_PRIOR_SS + state.ss) / df), df
 
 
 def z_values(prediction: Prediction, margin: FloatArray) -> FloatArray:
@@ -160,6 +169,7 @@ def learn(
     A stream that the run did not show (``seen`` [S] false) learns nothing: a stand-in would pass for a calm run.
     """
     begun = state.seen > 0
+    weights = np.log(np.exp(prediction.log_w) * (1.0 - SHARE) + SHARE * PRIOR_WEIGHTS)
     error = prediction.error[:, 0]
     taken = np.where(begun, y - error + _winsorized(error, prediction.scale[:, 0]), y)
     ewma = np.where(begun, EWMA_KEEP * state.ewma + (1.0 - EWMA_KEEP) * taken, taken)
@@ -168,12 +178,19 @@ def learn(
     if not np.all(seen):
         taken, ewma = np.where(seen, taken, state.last), np.where(seen, ewma, state.ewma)
         row[0, :, _Y] = np.where(seen, y, np.nan)
+        weights = np.where(np.asarray(seen)[:, None], weights, state.log_w)
     waiting = np.concatenate([state.waiting, row])
     hours = np.append(state.waiting_at, at_h)
     counted = state.seen + seen
     ready = max(len(waiting) - min(LATEST, int(LATE_SHARE * counted.max())), 0)
     state = replace(
-        state, seen=counted, last=taken, ewma=ewma, waiting=waiting[ready:], waiting_at=hours[ready:]
+        state,
+        seen=counted,
+        log_w=weights,
+        last=taken,
+        ewma=ewma,
+        waiting=waiting[ready:],
+        waiting_at=hours[ready:],
     )
     for i in range(ready):
         state = _absorb(state, waiting[i], float(hours[i]))
@@ -188,26 +205,23 @@ def _absorb(state: Noise, row: FloatArray, at_h: float) -> Noise:
     """A run [S, 3] that has waited is learnt, as the models of today predict it."""
     seen = ~np.isnan(row[:, _Y])
     y = np.where(seen, row[:, _Y], state.mean)
-    prediction = _predict(state, y, row[:, :_Y], at_h)
+    gain, spread, error, scale, _ = _predict(state, y, _features(row[:, :_Y], at_h))
     begun = state.runs[:, None] > 0
-    error = np.where(begun, _winsorized(prediction.error, prediction.scale), prediction.error)
-    weights = np.exp(prediction.log_w) * (1.0 - SHARE) + SHARE * PRIOR_WEIGHTS
+    learnt = np.where(begun, _winsorized(error, scale), error)
     runs = state.runs + 1
-    taken = y - prediction.error[:, 0] + error[:, 0]
+    taken = y - error[:, 0] + learnt[:, 0]
     after = replace(
         state,
         runs=runs,
-        coef=state.coef + prediction.gain * (error / prediction.spread)[..., None],
-        cov=state.cov
-        - prediction.gain[..., :, None] * (prediction.gain / prediction.spread[..., None])[..., None, :],
-        ss=state.ss + error**2 / prediction.spread,
-        log_w=np.log(weights),
+        coef=state.coef + gain * (learnt / spread)[..., None],
+        cov=state.cov - gain[..., :, None] * (gain / spread[..., None])[..., None, :],
+        ss=state.ss + learnt**2 / spread,
         mean=state.mean + (taken - state.mean) / runs,
     )
     return after if seen.all() else _where(seen, after, state)
 
 
-_LEARNT = ("runs", "coef", "cov", "ss", "log_w", "mean")
+_LEARNT = ("runs", "coef", "cov", "ss", "mean")
 
 
 def _where(chosen: BoolArray, one: Noise, other: Noise) -> Noise:
@@ -243,8 +257,6 @@ def rescale(state: Noise, shift: FloatArray, ratio: FloatArray) -> Noise:
         last=ratio * (state.last + shift),
         ewma=ratio * (state.ewma + shift),
         mean=ratio * (state.mean + shift),
-        waiting=np.concatenate(
-            [state.waiting[..., :_Y], state.waiting[..., _Y:] + shift[:, None]], axis=-1
-        )
+        waiting=np.concatenate([state.waiting[..., :_Y], state.waiting[..., _Y:] + shift[:, None]], axis=-1)
         * ratio[:, None],
     )
