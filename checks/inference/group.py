@@ -29,9 +29,10 @@ from checks.types import BoolArray, FloatArray
 
 __all__ = ["CHUNK", "REMEMBERED", "STATE_TYPES", "Page", "Plan", "State", "Trace", "advance", "initial"]
 
-WARM, REST, HELD = 0.05, 10.0, 0.99
+WARM, REST, HELD = 0.05, 10.0, 0.1
 """After a run that was not at its cap, and from evidence below WARM or below REST times the time between runs (what
-time alone brings on a sparse schedule), one bad run may lift the evidence to HELD at most: two runs must agree."""
+time alone brings on a sparse schedule), one bad run may lift the evidence to HELD at most: two runs must agree. What
+one glitch leaves behind pages later with about that chance, however healthy the runs that follow."""
 
 CHUNK = 512
 
@@ -363,16 +364,19 @@ def _one(
     blind = np.isnan(y)
     clean = np.where(blind, now.noise.mean, y) if blind.any() else y
     prediction = noise.predict(now.noise, clean, at_h)
-    log_e = noise.log_bets(noise.z_values(prediction, margin), prediction.log_w)
+    z_mean = noise.z_values(prediction, margin)
+    better = noise.better(z_mean) & ~blind
+    log_e = noise.log_bets(z_mean, prediction.log_w)
     if fitted.ranked.any():
         z = conformal.z_values(
             now.pool.array().T, clean, conformal.uniforms(plan.key, plan.streams, now.seen)
         )
         ranked = z[:, None] * noise.THETAS - 0.5 * noise.THETAS**2
         log_e = np.where(fitted.ranked[:, None], ranked, log_e)
-    log_e = np.where(blind[:, None], 0.0, log_e).ravel()
+    log_e = np.where(blind[:, None], 0.0, np.where(better[:, None], np.minimum(log_e, 0.0), log_e)).ravel()
     if now.counts is not None:
-        log_e = np.concatenate([log_e, counts.log_bets(now.counts, x, m)])
+        rare = counts.log_bets(now.counts, x, m)
+        log_e = np.concatenate([log_e, np.minimum(rare, 0.0) if better[0] else rare])
     shift = np.where(blind, np.nan, -(prediction.error[:, 0]) / prediction.scale[:, 0])
     dt_h = clock.SHORTEST_DT_H if now.last_at_h is None else max(at_h - now.last_at_h, clock.SHORTEST_DT_H)
     now.seen, now.last_at_h = now.seen + 1, at_h

@@ -43,6 +43,9 @@ PRIOR_WEIGHTS = np.array([0.6, 0.1, 0.2, 0.1])
 SHARE = 1e-4
 EWMA_KEEP = 0.75
 WINSOR = 4.0
+BETTER = 1.5
+"""A run so many sd above the long-run mean is no evidence of a drop, whatever the slow models expected of it."""
+
 LATEST, LATE_SHARE = 16, 0.125
 """A run is learnt after at most so many more runs, and at most so large a share of the runs so far."""
 
@@ -158,6 +161,15 @@ def log_bets(z: FloatArray, log_w: FloatArray) -> FloatArray:
     grown = log_w[:, :, None] + z[:, :, None] * THETAS - 0.5 * THETAS**2
     top = grown.max(axis=1, keepdims=True)
     out: FloatArray = (top + np.log(np.exp(grown - top).sum(axis=1, keepdims=True)))[:, 0, :]
+    return out
+
+
+def better(z: FloatArray) -> BoolArray:
+    """Streams [S] of which the run was clearly better than the constant model expects: z is [S, M].
+
+    After an improvement the slow models look for more of it, and call the new level a drop from there.
+    """
+    out: BoolArray = z[:, 0] < -BETTER
     return out
 
 
