@@ -245,12 +245,6 @@ def _where(chosen: BoolArray, one: Noise, other: Noise) -> Noise:
     return replace(one, **{name: pick(getattr(one, name), getattr(other, name)) for name in _LEARNT})
 
 
-def forget(state: Noise, since_h: float) -> Noise:
-    """The state without the waiting runs from ``since_h`` (hours) on: runs of a drop are not learnt after it."""
-    kept = state.waiting_at < since_h
-    return replace(state, waiting=state.waiting[kept], waiting_at=state.waiting_at[kept])
-
-
 def rescale(state: Noise, shift: FloatArray, ratio: FloatArray) -> Noise:
     """The state that the same runs would have left, had y been ``ratio * (y + shift)``; both [S].
 

@@ -71,7 +71,9 @@ def measure(options: Sequence[str] = ()) -> Iterator[tuple[str, str, str, bool]]
     from tests.bench.engine.families import FAMILIES
 
     parser = argparse.ArgumentParser(prog="python -m tests.bench engine")
-    parser.add_argument("--quick", action="store_true", help="a sixteenth of the years, a sixth of the streams")
+    parser.add_argument(
+        "--quick", action="store_true", help="a sixteenth of the years, a sixth of the streams"
+    )
     parser.add_argument(
         "--write", action="store_true", help="write tables and picture after a quick bench too"
     )
