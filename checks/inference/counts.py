@@ -34,7 +34,7 @@ from checks.types import BoolArray, FloatArray
 
 EDGES = (0.004, 0.02, 0.08, 0.25)
 GAMMAS = np.array([0.01, 0.02, 0.05, 0.10, 0.20, 0.40])
-GAMMA_WEIGHTS = np.array([0.20, 0.25, 0.20, 0.15, 0.10, 0.10])
+GAMMA_WEIGHTS = np.array([0.35, 0.30, 0.20, 0.10, 0.03, 0.02])
 STRATA = len(EDGES)
 TOLERANCE = 1e-9
 """Scores closer than this are the same score."""

@@ -29,9 +29,10 @@ from checks.types import BoolArray, FloatArray
 
 __all__ = ["CHUNK", "REMEMBERED", "STATE_TYPES", "Page", "Plan", "State", "Trace", "advance", "initial"]
 
-WARM, REST, HELD = 0.05, 10.0, 0.99
+WARM, REST, HELD = 0.05, 10.0, 0.1
 """After a run that was not at its cap, and from evidence below WARM or below REST times the time between runs (what
-time alone brings on a sparse schedule), one bad run may lift the evidence to HELD at most: two runs must agree."""
+time alone brings on a sparse schedule), one bad run may lift the evidence to HELD at most: two runs must agree. What
+one glitch leaves behind pages later with about that chance, however healthy the runs that follow."""
 
 CHUNK = 512
 
@@ -167,7 +168,8 @@ def _arm(plan: Plan, state: State) -> State:
     learnt = noise.initial(plan.streams)
     for row, at_h in zip(y, state.times, strict=True):
         clean = np.where(np.isnan(row), learnt.mean, row)
-        learnt = noise.learn(learnt, noise.predict(learnt, clean, float(at_h)), clean, seen=~np.isnan(row))
+        prediction = noise.predict(learnt, clean, float(at_h))
+        learnt = noise.learn(learnt, prediction, clean, float(at_h), seen=~np.isnan(row))
     rare = counts.settle(_fit_counts(plan, state, graded), state.rows, answered) if plan.rare else None
     return replace(
         state,
@@ -312,18 +314,25 @@ def _judge(
         trace.evidence[offset + i] = now.page.evidence if now.page else parts.sum()
         if learn and now.page is None:
             learnt[i] = True
-            _learn(now, prediction, y[i], x[i], m[i], capped=capped)
+            _learn(now, prediction, y[i], x[i], m[i], at, capped=capped)
     state = _absorb(now.into(state), scores[learnt], answered[learnt])
     joined = not fitted.known.all() and bool((_known(plan, state) != fitted.known).any())
     return _refit(plan, state) if joined or state.runs >= state.refit_at else state
 
 
 def _learn(
-    now: _Now, prediction: noise.Prediction, y: FloatArray, x: FloatArray, m: FloatArray, *, capped: bool
+    now: _Now,
+    prediction: noise.Prediction,
+    y: FloatArray,
+    x: FloatArray,
+    m: FloatArray,
+    at_h: float,
+    *,
+    capped: bool,
 ) -> None:
     seen = ~np.isnan(y)
     clean = y if seen.all() else np.where(seen, y, now.noise.mean)
-    now.noise = noise.learn(now.noise, prediction, clean, seen=seen)
+    now.noise = noise.learn(now.noise, prediction, clean, at_h, seen=seen)
     now.pool.add(y)
     if now.counts is None:
         return
@@ -355,16 +364,19 @@ def _one(
     blind = np.isnan(y)
     clean = np.where(blind, now.noise.mean, y) if blind.any() else y
     prediction = noise.predict(now.noise, clean, at_h)
-    log_e = noise.log_bets(noise.z_values(prediction, margin), prediction.log_w)
+    z_mean = noise.z_values(prediction, margin)
+    better = noise.better(z_mean) & ~blind
+    log_e = noise.log_bets(z_mean, prediction.log_w)
     if fitted.ranked.any():
         z = conformal.z_values(
             now.pool.array().T, clean, conformal.uniforms(plan.key, plan.streams, now.seen)
         )
         ranked = z[:, None] * noise.THETAS - 0.5 * noise.THETAS**2
         log_e = np.where(fitted.ranked[:, None], ranked, log_e)
-    log_e = np.where(blind[:, None], 0.0, log_e).ravel()
+    log_e = np.where(blind[:, None], 0.0, np.where(better[:, None], np.minimum(log_e, 0.0), log_e)).ravel()
     if now.counts is not None:
-        log_e = np.concatenate([log_e, counts.log_bets(now.counts, x, m)])
+        rare = counts.log_bets(now.counts, x, m)
+        log_e = np.concatenate([log_e, np.minimum(rare, 0.0) if better[0] else rare])
     shift = np.where(blind, np.nan, -(prediction.error[:, 0]) / prediction.scale[:, 0])
     dt_h = clock.SHORTEST_DT_H if now.last_at_h is None else max(at_h - now.last_at_h, clock.SHORTEST_DT_H)
     now.seen, now.last_at_h = now.seen + 1, at_h

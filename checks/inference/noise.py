@@ -18,6 +18,11 @@ so its mean under the mixture is 1. z is positive when the run is *worse*.
 A deviation from the textbook: an innovation beyond 4 sd is learnt as if it were 4 sd. A broken run then
 does not teach the model that such runs are ordinary before the next one can confirm it.
 
+**Runs are learnt late**: the coefficients learn a run after 16 more runs, an eighth of the runs so far at first. A drop
+of a point takes a day or more of runs to be sure of; learnt at once, it becomes the new mean, or passes for slow
+noise, while the evidence is still growing. What a run is predicted *from* (the last run, the ewma) and which model is
+believed (the weights) are never late: noise that has become slow is seen at once.
+
 All S streams of a group are updated at once; arrays are [S, models, features].
 
 References: Wallace (1959) for the t to normal map; Brown, Durbin, Evans (1975) for recursive residuals.
@@ -26,7 +31,7 @@ References: Wallace (1959) for the t to normal map; Brown, Durbin, Evans (1975) 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -38,23 +43,32 @@ PRIOR_WEIGHTS = np.array([0.6, 0.1, 0.2, 0.1])
 SHARE = 1e-4
 EWMA_KEEP = 0.75
 WINSOR = 4.0
+BETTER = 1.5
+"""A run so many sd above the long-run mean is no evidence of a drop, whatever the slow models expected of it."""
+
+LATEST, LATE_SHARE = 16, 0.125
+"""A run is learnt after at most so many more runs, and at most so large a share of the runs so far."""
+
 THETAS = np.array([0.25, 0.5, 1.0, 2.0, 4.0])
 THETA_WEIGHTS = np.array([0.05, 0.45, 0.35, 0.1, 0.05])
 
-_LAG, _CYCLE = slice(1, 3), slice(3, 7)
+_LAG, _CYCLE, _Y = slice(1, 3), slice(3, 7), 2
 _PRIOR_SS, _PRIOR_DF = 4.0, 3.0
 _CONSTANT_VARIANCE = 1e4
 
 
 @dataclass(frozen=True, slots=True)
 class Noise:
-    """What has been learnt of S streams' noise after ``runs`` [S] runs: those in which the stream was seen.
+    """What has been learnt of S streams' noise from ``runs`` [S] of the ``seen`` [S] runs that showed the stream.
 
     ``coef`` [S, M, F]; ``cov`` [S, M, F, F], in units of the noise variance; ``ss`` [S, M], the sum of
-    squared standardised innovations; ``log_w`` [S, M]; ``last``, ``ewma``, ``mean`` [S].
+    squared standardised innovations; ``log_w`` [S, M]; ``mean`` [S] of the runs learnt; ``last``, ``ewma`` [S] of all.
+    ``waiting`` [W, S, 3]: lag, ewma and y of the newest runs, oldest first, which are not learnt yet, y NaN where the
+    stream was not seen; ``waiting_at`` [W], their hours.
     """
 
     runs: FloatArray
+    seen: FloatArray
     coef: FloatArray
     cov: FloatArray
     ss: FloatArray
@@ -62,6 +76,8 @@ class Noise:
     last: FloatArray
     ewma: FloatArray
     mean: FloatArray
+    waiting: FloatArray
+    waiting_at: FloatArray
 
 
 def initial(streams: int) -> Noise:
@@ -74,6 +90,7 @@ def initial(streams: int) -> Noise:
     cov[:] = variance[:, :, None] * np.eye(FEATURES)
     return Noise(
         runs=np.zeros(streams),
+        seen=np.zeros(streams),
         coef=np.zeros((streams, MODELS, FEATURES)),
         cov=cov,
         ss=np.zeros((streams, MODELS)),
@@ -81,6 +98,8 @@ def initial(streams: int) -> Noise:
         last=np.zeros(streams),
         ewma=np.zeros(streams),
         mean=np.zeros(streams),
+        waiting=np.zeros((0, streams, 3)),
+        waiting_at=np.zeros(0),
     )
 
 
@@ -99,21 +118,33 @@ class Prediction:
 
 def predict(state: Noise, y: FloatArray, at_h: float) -> Prediction:
     """Each model's prediction error for y [S] at the time ``at_h`` (hours), and the weights given y."""
-    x = np.empty((len(y), FEATURES))
-    x[:, 0] = 1.0
-    x[:, 1] = state.last - state.mean
-    x[:, 2] = state.ewma - state.mean
-    day = math.tau * at_h / 24.0
-    x[:, 3:] = (math.sin(day), math.cos(day), math.sin(2 * day), math.cos(2 * day))
-    gain = (state.cov @ x[:, None, :, None])[..., 0]
-    spread = 1.0 + (gain * x[:, None, :]).sum(-1)
-    error = y[:, None] - (state.coef * x[:, None, :]).sum(-1)
-    df = _PRIOR_DF + state.runs[:, None]
-    scale = np.sqrt(spread * (_PRIOR_SS + state.ss) / df)
+    x = _features(np.stack([state.last - state.mean, state.ewma - state.mean], axis=1), at_h)
+    gain, spread, error, scale, df = _predict(state, y, x)
     log_density = -np.log(scale) - 0.5 * (df + 1.0) * np.log1p((error / scale) ** 2 / df)
     log_w = state.log_w + log_density
     log_w = log_w - np.logaddexp.reduce(log_w, axis=1, keepdims=True)
     return Prediction(x, gain, spread, error, scale, df, log_w)
+
+
+def _features(slow: FloatArray, at_h: float) -> FloatArray:
+    """X [S, F] from the lag and the ewma [S, 2], as deviations from the mean, and the hour."""
+    x = np.empty((len(slow), FEATURES))
+    x[:, 0] = 1.0
+    x[:, _LAG] = slow
+    day = math.tau * at_h / 24.0
+    x[:, _CYCLE] = (math.sin(day), math.cos(day), math.sin(2 * day), math.cos(2 * day))
+    return x
+
+
+def _predict(
+    state: Noise, y: FloatArray, x: FloatArray
+) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray, FloatArray]:
+    """Gain, spread, error and scale of each model at x [S, F], and the degrees of freedom."""
+    gain = (state.cov @ x[:, None, :, None])[..., 0]
+    spread = 1.0 + (gain @ x[:, :, None])[..., 0]
+    error = y[:, None] - (state.coef @ x[:, :, None])[..., 0]
+    df = _PRIOR_DF + state.runs[:, None]
+    return gain, spread, error, np.sqrt(spread * (_PRIOR_SS + state.ss) / df), df
 
 
 def z_values(prediction: Prediction, margin: FloatArray) -> FloatArray:
@@ -133,38 +164,85 @@ def log_bets(z: FloatArray, log_w: FloatArray) -> FloatArray:
     return out
 
 
-def learn(state: Noise, prediction: Prediction, y: FloatArray, *, seen: BoolArray | bool = True) -> Noise:
-    """The state after the run has been taken in; innovations beyond 4 sd count as 4 sd.
+def better(z: FloatArray) -> BoolArray:
+    """Streams [S] of which the run was clearly better than the constant model expects: z is [S, M].
+
+    After an improvement the slow models look for more of it, and call the new level a drop from there.
+    """
+    out: BoolArray = z[:, 0] < -BETTER
+    return out
+
+
+def learn(
+    state: Noise, prediction: Prediction, y: FloatArray, at_h: float, *, seen: BoolArray | bool = True
+) -> Noise:
+    """The state after the run, whose innovation beyond 4 sd counts as 4 sd; runs that waited long enough are learnt.
 
     A stream that the run did not show (``seen`` [S] false) learns nothing: a stand-in would pass for a calm run.
     """
-    first = state.runs < 1
-    limit = np.where(first[:, None], np.inf, WINSOR * prediction.scale)
-    error = np.clip(prediction.error, -limit, limit)
-    weights = np.exp(prediction.log_w) * (1.0 - SHARE) + SHARE * PRIOR_WEIGHTS
-    runs = state.runs + 1
-    taken = y - prediction.error[:, 0] + error[:, 0]
-    after = Noise(
-        runs=runs,
-        coef=state.coef + prediction.gain * (error / prediction.spread)[..., None],
-        cov=state.cov
-        - prediction.gain[..., :, None] * (prediction.gain / prediction.spread[..., None])[..., None, :],
-        ss=state.ss + error**2 / prediction.spread,
-        log_w=np.log(weights),
+    begun = state.seen > 0
+    weights = np.log(np.exp(prediction.log_w) * (1.0 - SHARE) + SHARE * PRIOR_WEIGHTS)
+    error = prediction.error[:, 0]
+    taken = np.where(begun, y - error + _winsorized(error, prediction.scale[:, 0]), y)
+    ewma = np.where(begun, EWMA_KEEP * state.ewma + (1.0 - EWMA_KEEP) * taken, taken)
+    row = np.empty((1, len(y), 3))
+    row[0, :, :_Y], row[0, :, _Y] = prediction.x[:, _LAG], y
+    if not np.all(seen):
+        taken, ewma = np.where(seen, taken, state.last), np.where(seen, ewma, state.ewma)
+        row[0, :, _Y] = np.where(seen, y, np.nan)
+        weights = np.where(np.asarray(seen)[:, None], weights, state.log_w)
+    waiting = np.concatenate([state.waiting, row])
+    hours = np.append(state.waiting_at, at_h)
+    counted = state.seen + seen
+    ready = max(len(waiting) - min(LATEST, int(LATE_SHARE * counted.max())), 0)
+    state = replace(
+        state,
+        seen=counted,
+        log_w=weights,
         last=taken,
-        ewma=np.where(first, taken, EWMA_KEEP * state.ewma + (1.0 - EWMA_KEEP) * taken),
+        ewma=ewma,
+        waiting=waiting[ready:],
+        waiting_at=hours[ready:],
+    )
+    for i in range(ready):
+        state = _absorb(state, waiting[i], float(hours[i]))
+    return state
+
+
+def _winsorized(error: FloatArray, scale: FloatArray) -> FloatArray:
+    return np.clip(error, -WINSOR * scale, WINSOR * scale)
+
+
+def _absorb(state: Noise, row: FloatArray, at_h: float) -> Noise:
+    """A run [S, 3] that has waited is learnt, as the models of today predict it."""
+    seen = ~np.isnan(row[:, _Y])
+    y = np.where(seen, row[:, _Y], state.mean)
+    gain, spread, error, scale, _ = _predict(state, y, _features(row[:, :_Y], at_h))
+    begun = state.runs[:, None] > 0
+    learnt = np.where(begun, _winsorized(error, scale), error)
+    runs = state.runs + 1
+    taken = y - error[:, 0] + learnt[:, 0]
+    after = replace(
+        state,
+        runs=runs,
+        coef=state.coef + gain * (learnt / spread)[..., None],
+        cov=state.cov - gain[..., :, None] * (gain / spread[..., None])[..., None, :],
+        ss=state.ss + learnt**2 / spread,
         mean=state.mean + (taken - state.mean) / runs,
     )
-    return after if np.all(seen) else _where(np.asarray(seen), after, state)
+    return after if seen.all() else _where(seen, after, state)
+
+
+_LEARNT = ("runs", "coef", "cov", "ss", "mean")
 
 
 def _where(chosen: BoolArray, one: Noise, other: Noise) -> Noise:
-    """Streams of ``one`` where chosen [S], of ``other`` elsewhere."""
+    """What was learnt of ``one`` where chosen [S], of ``other`` elsewhere."""
 
     def pick(a: FloatArray, b: FloatArray) -> FloatArray:
         return np.where(chosen.reshape(-1, *[1] * (a.ndim - 1)), a, b)
 
-    return Noise(**{f.name: pick(getattr(one, f.name), getattr(other, f.name)) for f in fields(Noise)})
+    return replace(one, **{name: pick(getattr(one, name), getattr(other, name)) for name in _LEARNT})
 
 
 def rescale(state: Noise, shift: FloatArray, ratio: FloatArray) -> Noise:
@@ -185,4 +263,6 @@ def rescale(state: Noise, shift: FloatArray, ratio: FloatArray) -> Noise:
         last=ratio * (state.last + shift),
         ewma=ratio * (state.ewma + shift),
         mean=ratio * (state.mean + shift),
+        waiting=np.concatenate([state.waiting[..., :_Y], state.waiting[..., _Y:] + shift[:, None]], axis=-1)
+        * ratio[:, None],
     )

@@ -4,12 +4,12 @@ Null hypothesis: the runs are exchangeable. Then a run whose e-value is exceeded
 more surprising than p says, whatever the noise model makes of it: an endpoint that loses a tenth of its answers once in
 a hundred runs must not page when two such runs happen to meet. With n past runs of which k were at least as bad::
 
-    e <- min(e, max(3, .2 (n + 1) / (k + 1)))        where k >= 2
+    e <- min(e, max(3, .1 (n + 1) / (k + 1)))        where k >= 2
 
 Only what was seen at least twice is held against a run: without a record there is no bound, so a new kind of
 break is found as fast after ten runs as after a year. Runs count after a lag of four, so that the runs of a new drop do
 not testify against each other. On normal noise the bound is never reached (at p = .01 the mixture's e is 6, the bound
-20). Lowering an e-value keeps its mean at most 1.
+10). Lowering an e-value keeps its mean at most 1.
 
 Kept is a histogram of log e per stream, so memory does not grow; values in one bin count as equal.
 
@@ -31,7 +31,7 @@ WIDTH, BINS = 0.25, 28
 LAG = 4
 _UNSEEN = -1
 SEEN = 2
-_SHARE = 0.2
+_SHARE = 0.1
 
 
 @dataclass(frozen=True, slots=True)

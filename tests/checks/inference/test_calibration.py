@@ -42,3 +42,16 @@ def test_the_newest_runs_do_not_count_yet() -> None:
 def test_a_new_endpoint_has_nothing_taken_off() -> None:
     """Without a past every bet counts in full."""
     assert (calibration.excess(calibration.initial(3)) == 0.0).all()
+
+
+def test_products_that_rise_together_are_lowered_though_each_e_value_is_fair():
+    """E-values with a mean of 1 whose logs stay high for a day at a time lose what a dozen in a row gain too much."""
+    rng = np.random.default_rng(12)
+    high = np.repeat(rng.random(400) < 0.5, 24)
+    log_e = np.where(high, np.log(1.25), np.log(0.75))
+    record = calibration.initial(2)
+    for slow, quick in zip(log_e, rng.permutation(log_e), strict=True):
+        record = calibration.learn(record, np.array([slow, quick]))
+    slow, quick = calibration.excess(record)
+    assert slow > 0.05
+    assert quick < 0.01

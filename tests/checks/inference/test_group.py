@@ -63,6 +63,16 @@ def test_a_glitch_between_healthy_runs_does_not_page(stream, make_plan):
     assert not trace.paged.any()
 
 
+def test_one_bad_run_alone_lifts_the_evidence_to_a_tenth_at_most(stream, make_plan):
+    """However bad it is: what it leaves behind is the chance that healthy runs page later."""
+    rates = stream(4).rates()
+    plan = make_plan(200)
+    scores = np.vstack([stream(4).runs(rates, 60), stream(4).runs(rates * 0.01, 1, salt=1)])
+    _, trace = _advance(plan, group.initial(plan), scores)
+    assert trace.capped[60]
+    assert trace.evidence[60] <= group.HELD + 1e-9
+
+
 def test_nothing_is_judged_before_the_baseline_is_complete(stream, make_plan):
     """Evidence is 0 while learning, however the runs look."""
     rates = stream(5).rates()

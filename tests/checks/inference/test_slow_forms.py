@@ -70,6 +70,6 @@ def test_the_weights_of_the_noise_models_are_bayes_rule_on_all_the_past():
         prediction = noise.predict(state, np.array([value]), float(t))
         nu, scale, error = prediction.df[0, 0], prediction.scale[0], prediction.error[0]
         log_product = log_product - np.log(scale) - (nu + 1) / 2 * np.log1p((error / scale) ** 2 / nu)
-        state = noise.learn(state, prediction, np.array([value]))
+        state = noise.learn(state, prediction, np.array([value]), float(t))
     slow = np.exp(log_product - np.logaddexp.reduce(log_product))
     assert np.exp(state.log_w[0]) == pytest.approx(slow, abs=0.01)

@@ -21,12 +21,12 @@ def test_what_was_never_seen_is_not_bounded():
 
 
 def test_a_glitch_that_comes_back_counts_for_little():
-    """Once in a hundred runs, for a thousand runs: such a run may not say more than e = 20."""
+    """Once in a hundred runs, for a thousand runs: such a run may not say more than e = 10."""
     state = tails.initial(1)
     for run in range(1004):
         state = tails.learn(state, np.array([6.0 if run % 100 == 0 else 0.0]))
     bounded = 6.0 - tails.excess(state, np.array([6.0]))[0]
-    assert np.log(10) < bounded < np.log(25)
+    assert np.log(5) < bounded < np.log(12)
 
 
 def test_a_worse_run_than_the_known_glitches_counts_in_full():
