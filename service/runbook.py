@@ -8,6 +8,7 @@ ADAPTER = "adapter_applied"
 _SECTIONS = {
     "regression": "goldwatchmodelregressed",
     "outage": "goldwatchnotmeasured",
+    "judge": "goldwatchjudgedrift",
     "watch": "alerts-of-kind-watch",
     "notice": "alerts-of-kind-notice",
 }

@@ -16,6 +16,7 @@ from typing import Any
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from service.runbook import RUNBOOK
 from service.store import Store
 
 LINES = frozenset("\n\t")
@@ -117,16 +118,15 @@ def test_summaries_are_sound(watched: Any) -> None:
 
 
 def test_pages_hold_no_foreign_markup(watched: Any) -> None:
-    """Every page is our own tags alone: no script, image or handler, and nothing hidden in its text."""
+    """Every page is our own tags alone: no script, image or handler, no link but to the runbook, nothing hidden."""
     pages = {path: html for path, html in watched.pages.items() if not path.startswith("/api")}
     assert any("/examples" in path for path in pages)
     for path, html in pages.items():
         tags = Tags(html).tags
         assert not {t for t, _ in tags} & TAGS, path
         assert not [a for _, a in tags if any(k.startswith("on") or k == "style" for k in a)], path
-        assert not [a["href"] for _, a in tags if (a.get("href") or "").startswith(("http", "javascript"))], (
-            path
-        )
+        leads = [a["href"] for _, a in tags if (a.get("href") or "").startswith(("http", "javascript"))]
+        assert [href for href in leads if not href.startswith(f"{RUNBOOK}#")] == [], path
         assert html.count("<h1") <= 1, path
         assert hidden(html) == set(), path
     for path, text in watched.pages.items():
