@@ -87,6 +87,10 @@ def test_a_judge_whose_template_is_changed_is_told_as_judge_drift(
         judge_server.change_template(TEMPLATE)
         hours = QUIET_RUNS
         changed = replay(shell)
+        while not store.alerts(MODEL, AlertState.FIRING) and len(changed) < 5:
+            # a busy server answers unevenly
+            hours += 1
+            changed += replay(shell)
         assert {run.run.verdict for run in changed} == {Verdict.INCONCLUSIVE}
         assert all(run.run.requests.failed == 0 for run in changed)
         told = _finding(changed[-1], "judge_drift")
