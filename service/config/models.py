@@ -124,7 +124,10 @@ class Web(Section):
     token_file: Annotated[HomePath | None, Field(description="The file with that token.")] = None
     external_url: Annotated[
         Annotated[str, AfterValidator(_web_address)] | None,
-        Field(description="The address that links in messages begin with."),
+        Field(
+            description="The address that links in messages begin with. Where `listen` is on loopback, requests by its "
+            "name are answered too: a proxy on the same machine passes that on."
+        ),
     ] = None
     show_texts: Annotated[bool, Field(description="Whether pages and API show inputs and outputs.")] = True
     webhooks: Annotated[

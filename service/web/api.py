@@ -53,6 +53,10 @@ _UNCHANGED: dict[int | str, dict[str, Any]] = {
 MISSING: dict[int | str, dict[str, Any]] = {404: {"model": ErrorOut, "description": "There is none."}}
 _FOUND = {**_UNCHANGED, **MISSING}
 ALWAYS: dict[int | str, dict[str, Any]] = {
+    421: {
+        "model": ErrorOut,
+        "description": "It listens on loopback only, and the Host header names another.",
+    },
     422: {"model": ErrorOut, "description": "A parameter or the body is not as it should be; says which."},
     503: {"model": ErrorOut, "description": "The store does not answer."},
 }
