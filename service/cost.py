@@ -9,15 +9,16 @@ run they are estimated, on the high side:
 * output: the parameter that bounds it (``max_tokens``, ``max_completion_tokens``, ``max_output_tokens``,
   ``max_new_tokens``, ``maxTokens``, ``maxOutputTokens``), else 256 tokens per answer.
 
-Confirmation replays and bursts come on top: a bad run is replayed up to two times, rising evidence brings replays
-every few minutes, on a healthy target some percent of the runs. A month is 365.25 / 12 days.
+What is asked besides the target itself is counted too: judges with their anchors, the base model and challengers
+(``service/besides.py``). Confirmation replays and bursts come on top: a bad run is replayed up to two times, rising
+evidence brings replays every few minutes, on a healthy target some percent of the runs. A month is 365.25 / 12 days.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from checks.types import Example
@@ -25,6 +26,7 @@ from service.conclude import cost_usd
 from service.schedule import next_tick
 
 if TYPE_CHECKING:
+    from service.besides import Asked
     from service.config import Schedule, Target
     from service.records import RunRecord
 
@@ -45,8 +47,11 @@ _MOST_TICKS = 9_000
 class Cost:
     """What one run takes, and how often it comes. What is unknown is None.
 
-    ``from_run`` is the stored run whose counts these are, None where they are estimated. ``usd_per_run`` is None
-    without a price; ``runs_per_day`` is 0 for a schedule that never comes again.
+    A run's figures hold what its judges are asked, ``judge_requests_per_run`` at most; a day's hold what is asked
+    ``beside`` runs (the base model, challengers). ``from_run`` is the stored run whose counts
+    the target's own are, None where they are estimated. ``usd_per_run`` is None without a price of the target;
+    ``unpriced`` names the other models of which none is known: they add nothing. ``runs_per_day`` is 0 for a schedule
+    that never comes again.
     """
 
     requests_per_run: int
@@ -54,21 +59,27 @@ class Cost:
     usd_per_run: float | None
     runs_per_day: float
     from_run: int | None = None
+    judge_requests_per_run: int = 0
+    beside: Asked | None = None
+    unpriced: tuple[str, ...] = ()
 
     @property
     def requests_per_day(self) -> float:
         """Requests a day, without retries."""
-        return self.requests_per_run * self.runs_per_day
+        beside = 0.0 if self.beside is None else self.beside.requests
+        return self.requests_per_run * self.runs_per_day + beside
 
     @property
     def tokens_per_day(self) -> float:
         """Input and output tokens a day."""
-        return self.tokens_per_run * self.runs_per_day
+        return self.tokens_per_run * self.runs_per_day + (0.0 if self.beside is None else self.beside.tokens)
 
     @property
     def usd_per_day(self) -> float | None:
         """US dollars a day."""
-        return None if self.usd_per_run is None else self.usd_per_run * self.runs_per_day
+        if self.usd_per_run is None:
+            return None
+        return self.usd_per_run * self.runs_per_day + (0.0 if self.beside is None else self.beside.usd)
 
     @property
     def requests_per_month(self) -> float:
@@ -95,8 +106,23 @@ def cost_of(target: Target, examples: Sequence[Example], last: RunRecord | None,
         last: its last measured run, None if there is none.
         now: seconds since 1970, from where a cron is followed.
     """
-    requests = len(examples) * target.repeats
-    per_day, price = runs_per_day(target.schedule, now), target.endpoint.price
+    from service.besides import judges_of, others_a_day  # noqa: PLC0415  # it estimates as this file does
+
+    own = _own(target, examples, last, runs_per_day(target.schedule, now))
+    judges, beside = judges_of(target, examples), others_a_day(target, examples, own.runs_per_day)
+    return replace(
+        own,
+        requests_per_run=own.requests_per_run + int(judges.requests),
+        tokens_per_run=own.tokens_per_run + round(judges.tokens),
+        usd_per_run=None if own.usd_per_run is None else own.usd_per_run + judges.usd,
+        judge_requests_per_run=int(judges.requests),
+        beside=beside,
+        unpriced=tuple(sorted(judges.unpriced | beside.unpriced)),
+    )
+
+
+def _own(target: Target, examples: Sequence[Example], last: RunRecord | None, per_day: float) -> Cost:
+    requests, price = len(examples) * target.repeats, target.endpoint.price
     if last is not None and last.requests.ok and last.golden_examples * last.repeats == requests:
         inputs, outputs = last.input_tokens, last.output_tokens
         if inputs is not None and outputs is not None:
@@ -119,7 +145,16 @@ def estimated_tokens(question: Any, examples: Sequence[Example]) -> tuple[int, i
     """
     constant = sum(_tokens(text) + TOKENS_PER_MESSAGE for text in _texts(question))
     inputs = sum(constant + _example_tokens(example) for example in examples)
-    return inputs, (_output_bound(question) or DEFAULT_OUTPUT_TOKENS) * len(examples)
+    return inputs, answer_tokens(question) * len(examples)
+
+
+def answer_tokens(question: Any) -> int:
+    """How many tokens an answer may need: the parameter that bounds it, else :data:`DEFAULT_OUTPUT_TOKENS`.
+
+    >>> answer_tokens({"params": {"max_tokens": 8}}), answer_tokens({})
+    (8, 256)
+    """
+    return _output_bound(question) or DEFAULT_OUTPUT_TOKENS
 
 
 def runs_per_day(schedule: Schedule, now: float) -> float:
@@ -154,7 +189,7 @@ def over_limits(target: Target, cost: Cost) -> list[str]:
     ):
         found.append(f"${cost.usd_per_day:,.2f} a day exceed usd_per_day: {limits.usd_per_day:g}")
     if limits.requests_per_second is not None:
-        needed_s = cost.requests_per_run / limits.requests_per_second
+        needed_s = (cost.requests_per_run - cost.judge_requests_per_run) / limits.requests_per_second
         if needed_s > target.deadline_s:
             found.append(
                 f"a run takes {needed_s:,.0f} s at requests_per_second: {limits.requests_per_second:g}, "

@@ -132,8 +132,10 @@ def _buys(name: str, drops: Sequence[Drop]) -> str | None:
 def _costs(cost: Cost) -> str:
     money = "" if cost.usd_per_month is None else f" = ${cost.usd_per_month:,.2f} a month"
     runs = f"{cost.runs_per_day:,.0f}" if cost.runs_per_day >= 1.0 else f"{cost.runs_per_day:.2g}"
+    judges = f" ({cost.judge_requests_per_run:,} of them to judges)" if cost.judge_requests_per_run else ""
     return (
-        f"Costs {runs} x {cost.requests_per_run:,} requests a day{money}; more examples cost in proportion."
+        f"Costs {runs} x {cost.requests_per_run:,} requests a day{judges}{money}; "
+        "more examples cost in proportion."
     )
 
 

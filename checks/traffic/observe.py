@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from checks.scorers import Scorer, score
 from checks.scorers.refusal import Refusal
-from checks.traffic.coverage import Anchors, nearest, unknown_words
+from checks.traffic.coverage import Anchors, nearest, new_words, unknown_words
 from checks.traffic.window import Seen
 from checks.types import Example, Json, Message, Response
 
@@ -37,6 +37,8 @@ def observe(
     output: str | None,
     *,
     stand_in: Json = None,
+    categories: frozenset[str] = frozenset(),
+    near: tuple[float, int] | None = None,
 ) -> Seen:
     """What is counted of one sample.
 
@@ -47,13 +49,17 @@ def observe(
         output: what was answered; None where that was not sent.
         stand_in: an ``expected`` of the golden set. Some scorers read nothing without one; the value that they then
             give says nothing and is not used.
+        categories: the labels that golden answers name (:func:`categories_of`); an answer that names another one is
+            represented by no golden example. Empty: not categories.
+        near: what ``nearest`` says of the input where it is known already.
     """
     text = asked(given)
-    similarity, kind = (None, None) if anchors is None else nearest(anchors, text)
+    similarity, kind = (None, None) if anchors is None else near or nearest(anchors, text)
     novel = None if anchors is None or similarity is None else similarity < anchors.threshold
     unknown = None if anchors is None else unknown_words(anchors, text)
+    new = None if anchors is None else new_words(anchors, unknown)
     if output is None:
-        return Seen(len(text), None, kind, novel, similarity, unknown_words=unknown)
+        return Seen(len(text), None, kind, novel, similarity, unknown_words=unknown, new_words=new)
     refusal = next((s for s in scorers if isinstance(s, Refusal)), _REFUSAL)
     label, malformed = None, None
     answer = Response("sample", output)
@@ -67,6 +73,19 @@ def observe(
             malformed = bool(malformed) or got.format_failure
     if label is not None:
         label = label[:MOST_LABEL] or None
-    return Seen(
-        len(text), len(output), kind, novel, similarity, label, malformed, refusal.refuses(output), unknown
+        if novel is not None and categories and label is not None:
+            novel = novel or label not in categories
+    refused = refusal.refuses(output)
+    return Seen(len(text), len(output), kind, novel, similarity, label, malformed, refused, unknown, new)
+
+
+def categories_of(scorers: Sequence[Scorer], expected: Sequence[Json]) -> frozenset[str]:
+    """The labels that the golden answers name, as the scorers spell them."""
+    texts = {text for one in expected for text in (one if isinstance(one, list) else [one])}
+    made = (
+        score(scorer, Example("sample", "", text), Response("sample", text)).label
+        for text in texts
+        if isinstance(text, str) and text
+        for scorer in scorers
     )
+    return frozenset(label[:MOST_LABEL] for label in made if label)

@@ -22,7 +22,7 @@ class Seen:
     """What is counted of one sample. None: not known (no answer was sent, no scorer reads labels, no coverage).
 
     ``kind`` is the cluster of the nearest golden input, ``novel`` whether none represents it, ``unknown_words`` the
-    share of its words that the golden set never uses.
+    share of its words that the golden set never uses, ``new_words`` how far that is above the usual (``coverage.py``).
     """
 
     input_chars: int
@@ -34,6 +34,7 @@ class Seen:
     malformed: bool | None = None
     refused: bool | None = None
     unknown_words: float | None = None
+    new_words: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,7 @@ class Window:
     ``kinds`` counts represented samples by the nearest golden input's kind; ``novel`` those that no golden input
     represents, of ``compared``; ``labels`` by name, of answers that name one; ``malformed`` and ``refused`` of ``read``
     and ``answered``; ``log_input`` and ``log_output`` are sums of log(characters + 5);
-    ``unknown_words`` is a sum of shares over the ``worded`` samples.
+    ``unknown_words`` is a sum of shares over the ``worded`` samples, ``new_words`` one over those that are not novel.
     """
 
     opened_at: float
@@ -61,6 +62,7 @@ class Window:
     log_output: float = 0.0
     worded: int = 0
     unknown_words: float = 0.0
+    new_words: float = 0.0
 
     @property
     def unknown_words_ratio(self) -> float | None:
@@ -100,6 +102,7 @@ def add(window: Window, seen: Seen, at: float) -> Window:
         refused=window.refused + bool(seen.refused),
         worded=window.worded + (seen.unknown_words is not None),
         unknown_words=window.unknown_words + (seen.unknown_words or 0.0),
+        new_words=window.new_words + (0.0 if seen.novel else seen.new_words or 0.0),
         log_input=window.log_input + log_chars(seen.input_chars),
         log_output=window.log_output + (0.0 if seen.output_chars is None else log_chars(seen.output_chars)),
     )

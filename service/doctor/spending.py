@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING
 
 from service.cost import cost_of, over_limits
 from service.doctor import Diagnosis, Level, Part
+from service.text import safe
 
 if TYPE_CHECKING:
     from checks.detectability import Card
     from service.config import Target
+    from service.cost import Cost
     from service.records import Golden, RunRecord
 
 _WEAK = 0.05
@@ -23,6 +25,7 @@ def look_at_cost(target: Target, golden: Golden, last: RunRecord | None, now: fl
     message = (
         f"{money}: {cost.requests_per_month:,.0f} requests and {cost.tokens_per_month:,.0f} tokens a month "
         f"({cost.requests_per_day:,.0f} requests a day; tokens {source}; confirmations and retries on top)"
+        f"{_others(cost)}"
     )
     facts = {
         "requests_per_day": cost.requests_per_day,
@@ -32,6 +35,8 @@ def look_at_cost(target: Target, golden: Golden, last: RunRecord | None, now: fl
         "usd_per_day": cost.usd_per_day,
         "usd_per_month": cost.usd_per_month,
         "from_run": cost.from_run,
+        "judge_requests_per_run": cost.judge_requests_per_run,
+        "unpriced": list(cost.unpriced),
     }
     if over := over_limits(target, cost):
         remedy = "raise limits, replay less often (schedule), or use fewer examples or repeats"
@@ -42,6 +47,22 @@ def look_at_cost(target: Target, golden: Golden, last: RunRecord | None, now: fl
         why = f"the schedule {target.schedule.cron!r} does not come within a year"
         return Diagnosis(Part.COST, target.name, Level.WARNING, why, "correct schedule.cron", facts)
     return Diagnosis(Part.COST, target.name, Level.OK, message, facts=facts)
+
+
+def _others(cost: Cost) -> str:
+    """Whom else it is that is asked, and of whom no price is known."""
+    beside = 0.0 if cost.beside is None else cost.beside.requests
+    parts = [
+        f"judges and their anchors at most {cost.judge_requests_per_run:,} requests a run"
+        if cost.judge_requests_per_run
+        else None,
+        f"base model and challengers {beside:,.0f} a day" if beside else None,
+    ]
+    said = ", ".join(part for part in parts if part)
+    unknown = (
+        f"without {', '.join(safe(name, 40) for name in cost.unpriced)}: no price" if cost.unpriced else None
+    )
+    return "".join(f"; {part}" for part in (said and f"in it {said}", unknown) if part)
 
 
 def look_at_detectability(

@@ -201,6 +201,9 @@ def conversation(value: Any, found: Imported) -> Any:
                 found.left["conversations with pictures, sound or files: not to be asked without them"] += 1
                 return None
             content = "\n".join(text for text in texts if isinstance(text, str))
+        if content == "":
+            found.left["conversations with an empty message: a golden set holds none"] += 1
+            return None
         if not isinstance(content, str):
             found.left["messages without a text (calls of tools)"] += 1
             continue

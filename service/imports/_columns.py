@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from service.errors import UserError
-from service.imports import Imported, conversation
+from service.imports import Imported, conversation, slices_of
 
 USUAL: Mapping[str, tuple[str, ...]] = {
     "id": ("id", "uid", "example_id"),
@@ -83,8 +83,9 @@ class Columns:
             if not asked:
                 found.left["conversations in which nothing is asked"] += 1
                 return
+        own = row.get("slices") if "slices" not in used.values() else None  # a golden line has them
         for name in row:
-            if name not in used.values():
+            if name not in used.values() and not (name == "slices" and isinstance(own, Mapping)):
                 found.left[
                     f"field {name!r}: not mapped (--map slices.{name}={name} makes a slice of it)"
                 ] += 1
@@ -94,6 +95,7 @@ class Columns:
         slices = {
             key.removeprefix("slices."): str(row[name]) for key, name in used.items() if key[:7] == "slices."
         }
+        slices = slices_of(own, found, "slices") | slices
         found.add(
             row[used["id"]] if "id" in used else None,
             asked,

@@ -26,6 +26,24 @@ for _tag, _pattern, _first in (
     _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(rf"^(?:{_pattern})$"), list(_first))
 
 
+def _text(loader: _Loader, node: yaml.ScalarNode) -> str:
+    """A text; two escaped halves of a character beyond 16 bits are one, as in JavaScript."""
+    held = str(loader.construct_scalar(node))
+    return held.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
+
+
+_Loader.add_constructor("tag:yaml.org,2002:str", _text)
+
+
+def read_yaml(text: str) -> Any:
+    """What a text says.
+
+    Raises:
+        yaml.YAMLError: it is no YAML.
+    """
+    return yaml.load(text, _Loader)  # noqa: S506  # a SafeLoader
+
+
 def load(path: Path) -> Any:
     """What a file says.
 
@@ -33,6 +51,6 @@ def load(path: Path) -> Any:
         UserError: it is no YAML.
     """
     try:
-        return yaml.load(path.read_text("utf-8-sig"), _Loader)  # noqa: S506  # a SafeLoader
+        return read_yaml(path.read_text("utf-8-sig"))
     except yaml.YAMLError as error:
         raise UserError(f"{path}: no YAML: {error}", "correct the file") from None

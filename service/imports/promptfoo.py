@@ -2,7 +2,9 @@
 
 A golden set is judged by the same scorers throughout, promptfoo asserts test by test. So the kind of assertion that
 most tests have becomes the scorer, and its value the test's ``expected``; tests that assert otherwise are told and
-left, to be imported into a set of their own. The first prompt is filled with the test's variables and asked as a text.
+left, to be imported into a set of their own. The first prompt is filled with the test's variables and asked as a text,
+or as a conversation where it is one (JSON or YAML). Tests and prompts in files of their own are read where these stand
+in the folder of the configuration.
 """
 
 from __future__ import annotations
@@ -14,8 +16,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from service.errors import UserError
-from service.imports import Imported, objects, slices_of
+from service.imports import Imported, conversation, objects, slices_of
+from service.imports._yaml import load, read_yaml
 from service.imports.csv import rows_of
 
 SCORERS: Mapping[str, dict[str, Any]] = {
@@ -43,6 +48,12 @@ _TYPES = (
 """What may stand before the colon in ``__expected``, or alone; any other text is one that is equalled."""
 
 _TYPED = re.compile(rf"(not-)?({'|'.join(_TYPES)})(\(\d+(?:\.\d+)?\))?(?::\s*(.*))?|file://(.*)", re.DOTALL)
+_EXPRESSION = re.compile(r"\{\{(?!\s*[\w.-]+\s*\}\})")
+"""A filter or another expression in braces, which only promptfoo computes."""
+_FILE = re.compile(r"[\w./-]+\.(txt|json|md|ya?ml|[mc]?[jt]s|py|csv|j2|rb|go)(:\w+)?")
+_TEST_FILES = frozenset({".csv", ".jsonl", ".yaml", ".yml", ".json"})
+_PROMPT_FILES = frozenset({".txt", ".json", ".yaml", ".yml", ".md"})
+_Prompt = str | list[Any] | None
 _LIKELY = ("input", "question", "prompt", "query", "message", "text")
 
 
@@ -50,7 +61,7 @@ def read(path: Path, columns: Mapping[str, str]) -> Imported:
     """One example a test; ``--map input=VAR`` names the variable that is asked where there is no prompt."""
     found = Imported()
     config, tests = _tests(path, found)
-    prompt = _prompt(config, found)
+    prompt = _prompt(path.parent, config, found)
     default = config.get("defaultTest")
     default = default if isinstance(default, dict) else {}
     read_tests = [_one(path, where, _merged(default, test), prompt, columns, found) for where, test in tests]
@@ -69,31 +80,47 @@ def read(path: Path, columns: Mapping[str, str]) -> Imported:
     return found
 
 
-def _tests(path: Path, found: Imported) -> tuple[dict[str, Any], list[tuple[str, dict[str, Any]]]]:
+def _tests(
+    path: Path, found: Imported, *, nested: bool = False
+) -> tuple[dict[str, Any], list[tuple[str, dict[str, Any]]]]:
     """The configuration (empty where the file holds tests alone) and its tests, each with where it stands."""
     if path.suffix.lower() == ".csv":
         return {}, [(where, _of_row(row)) for where, row in rows_of(path)]
     if path.suffix.lower() == ".jsonl":
         return {}, list(objects(path))
-    from service.imports._yaml import load  # noqa: PLC0415  # YAML reads JSON too
-
-    whole = load(path)
+    whole = load(path)  # YAML reads JSON too
+    if isinstance(whole, dict) and "vars" in whole and "tests" not in whole:
+        whole = [whole]
     config = _resolved(whole if isinstance(whole, dict) else {"tests": whole})
     tests = config.get("tests")
-    if not isinstance(tests, list):
-        raise UserError(
-            f"{path}: there is no list `tests`", "import the file that `tests` names, with the same format"
-        )
+    if not isinstance(tests, list | str):
+        raise UserError(f"{path}: there is no list `tests`", "choose another --format, or add `tests`")
     named = []
-    for number, test in enumerate(tests, 1):
-        if isinstance(test, dict):
+    for number, test in enumerate(tests if isinstance(tests, list) else [tests], 1):
+        if isinstance(test, dict) and not (isinstance(test.get("path"), str) and "vars" not in test):
             named.append((f"test {number}", test))
-        else:
+            continue
+        file = _beside(path.parent, test.get("path") if isinstance(test, dict) else test, _TEST_FILES)
+        if file is None or nested:
             found.left["tests in files of their own: import those files"] += 1
+            continue
+        inner, more = _tests(file, found, nested=True)
+        if inner.keys() - {"tests"}:
+            raise UserError(f"{file}: this is a configuration, no tests", "import it by itself")
+        named += [(f"{file.name}, {where}", one) for where, one in more]
     for key in ("providers", "scenarios", "transform", "nunjucksFilters"):
         if config.get(key):
             found.left[f"{key}: configured in goldwatch.yaml, or not at all"] += 1
     return config, named
+
+
+def _beside(folder: Path, named: Any, kinds: frozenset[str]) -> Path | None:
+    """The file that a configuration names, if it stands in the configuration's folder and is of one of these kinds."""
+    if not isinstance(named, str) or "*" in named or named.startswith("-"):
+        return None
+    file = (folder / named.removeprefix("file://")).resolve()
+    inside = file.is_relative_to(folder.resolve())
+    return file if inside and file.suffix.lower() in kinds and file.is_file() else None
 
 
 def _resolved(config: dict[str, Any]) -> dict[str, Any]:
@@ -146,24 +173,45 @@ def _typed(text: str) -> dict[str, Any]:
     return {"type": kind, "value": [part.strip() for part in value.split(",")] if many else value}
 
 
-def _prompt(config: Mapping[str, Any], found: Imported) -> str | None:
+def _prompt(folder: Path, config: Mapping[str, Any], found: Imported) -> _Prompt:
     prompts = config.get("prompts")
     listed = prompts if isinstance(prompts, list) else [prompts] if prompts else []
     if len(listed) > 1:
         found.left["prompts after the first: a golden set is asked in one way"] += len(listed) - 1
     first = listed[0] if listed else None
     if isinstance(first, dict):
-        first = first.get("raw")
+        first = first.get("raw") or first.get("id")
     if not isinstance(first, str):
         return None
-    if (
-        first.startswith("file://")
-        or "{%" in first
-        or re.fullmatch(r"[\w./-]+\.(txt|json|md|yaml|js|py)", first)
-    ):
+    file = _beside(folder, first, _PROMPT_FILES) if "\n" not in first else None
+    if file is not None:
+        first = file.read_text("utf-8-sig").strip()
+        if re.search(r"^---$", first, re.MULTILINE):
+            found.left["prompts after the first: a golden set is asked in one way"] += 1
+            first = re.split(r"^---$", first, flags=re.MULTILINE)[0].strip()
+    elif first.startswith("file://") or _FILE.fullmatch(first):
         found.left["a prompt in a file or with logic: the test's variable is asked alone"] += 1
         return None
-    return first
+    if "{%" in first or _EXPRESSION.search(first):
+        found.left["a prompt in a file or with logic: the test's variable is asked alone"] += 1
+        return None
+    return _turns(first) or first
+
+
+def _turns(prompt: str) -> list[Any] | None:
+    """The conversation that a prompt writes down as JSON or YAML; None if it is a plain text."""
+    if not re.match(r"\s*(\[|- )", prompt):
+        return None
+    try:
+        read = read_yaml(prompt)  # reads JSON too
+    except yaml.YAMLError:
+        return None
+    whole = (
+        isinstance(read, list)
+        and read
+        and all(isinstance(t, dict) and {"role", "content"} <= t.keys() for t in read)
+    )
+    return read if whole else None
 
 
 def _merged(default: Mapping[str, Any], test: Mapping[str, Any]) -> dict[str, Any]:
@@ -175,14 +223,14 @@ def _merged(default: Mapping[str, Any], test: Mapping[str, Any]) -> dict[str, An
     return both
 
 
-_Test = tuple[Any, str, dict[str, str], str | None, Any]
+_Test = tuple[Any, Any, dict[str, str], str | None, Any]
 
 
 def _one(
     path: Path,
     where: str,
     test: Mapping[str, Any],
-    prompt: str | None,
+    prompt: _Prompt,
     columns: Mapping[str, str],
     found: Imported,
 ) -> _Test | None:
@@ -199,6 +247,8 @@ def _one(
             found.left[f"{key}: not carried over"] += 1
     kind, expected = _assertion(test.get("assert") or [], found)
     asked = _asked(path, where, values, prompt, columns, found)
+    if asked is None:
+        return None
     return None, asked, slices_of(test.get("metadata"), found), kind, expected
 
 
@@ -206,19 +256,24 @@ def _asked(
     path: Path,
     where: str,
     values: Mapping[str, Any],
-    prompt: str | None,
+    prompt: _Prompt,
     columns: Mapping[str, str],
     found: Imported,
-) -> str:
+) -> Any:
     if prompt is not None:
-        absent = [name for name in _VARIABLE.findall(prompt) if name not in values]
-        if absent:
-            raise UserError(
-                f"{path}, {where}: the prompt needs the variable {absent[0]!r}", "add it to the test"
-            )
-        for name in values.keys() - set(_VARIABLE.findall(prompt)):
+        wanted = set(
+            _VARIABLE.findall(prompt if isinstance(prompt, str) else json.dumps(prompt, default=str))
+        )
+        if absent := sorted(wanted - values.keys()):
+            found.left[f"tests without the variable {absent[0]}, which the prompt asks with"] += 1
+            return None
+        for name in values.keys() - wanted:
             found.left[f"variable {name}: not in the prompt, so not asked"] += 1
-        return _VARIABLE.sub(lambda match: _text(values[match[1]]), prompt)
+        return (
+            _filled(prompt, values)
+            if isinstance(prompt, str)
+            else conversation(_filled(prompt, values), found)
+        )
     names = [columns["input"]] if "input" in columns else [n for n in _LIKELY if n in values] or list(values)
     if len(values) > 1 and "input" not in columns and names[0] not in _LIKELY:
         raise UserError(
@@ -232,6 +287,15 @@ def _asked(
     for name in values.keys() - {names[0]}:
         found.left[f"variable {name}: not asked, since there is no prompt in this file"] += 1
     return _text(values[names[0]])
+
+
+def _filled(held: Any, values: Mapping[str, Any]) -> Any:
+    """A prompt with each variable's value in its place."""
+    if isinstance(held, str):
+        return _VARIABLE.sub(lambda match: _text(values[match[1]]), held)
+    if isinstance(held, list):
+        return [_filled(one, values) for one in held]
+    return {key: _filled(one, values) for key, one in held.items()} if isinstance(held, dict) else held
 
 
 def _text(value: Any) -> str:

@@ -96,14 +96,17 @@ class Traffic(Database):
             mine = TRAFFIC_TEXT.c.target == target
             if change.forget_texts:
                 connection.execute(delete(TRAFFIC_TEXT).where(mine))
-            for kept in _added(self._known_texts(connection, target, change.texts), change.texts):
-                body = pack_json(_text_object(kept))
-                added = self._insert(TRAFFIC_TEXT).values(
-                    target=target, key=kept.key, rank=kept.rank, at=kept.at, body=body
-                )
-                newer = {"rank": kept.rank, "at": kept.at, "body": body}
-                connection.execute(added.on_conflict_do_update(index_elements=["target", "key"], set_=newer))
             if change.texts:
+                rows = [
+                    {"target": target, "key": kept.key, "rank": kept.rank, "at": kept.at}
+                    | {"body": pack_json(_text_object(kept))}
+                    for kept in _added(self._known_texts(connection, target, change.texts), change.texts)
+                ]
+                added = self._insert(TRAFFIC_TEXT)
+                newer = {name: added.excluded[name] for name in ("rank", "at", "body")}
+                connection.execute(
+                    added.on_conflict_do_update(index_elements=["target", "key"], set_=newer), rows
+                )
                 stay = (
                     select(TRAFFIC_TEXT.c.key)
                     .where(mine)

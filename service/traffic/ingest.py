@@ -11,17 +11,18 @@ import hashlib
 import json
 import math
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from checks.inference import packing
 from checks.traffic import WINDOW_S, streams
-from checks.traffic.coverage import Anchors, learn
+from checks.traffic.coverage import Anchors, learn, nearest_of
 from checks.traffic.features import SIZE
 from checks.traffic.features import folded as folded_text
-from checks.traffic.observe import asked, observe
+from checks.traffic.observe import asked, categories_of, observe
 from checks.traffic.window import Seen, Window, add, ends
 from checks.types import Example, Json
 from service.errors import UserError
@@ -41,7 +42,7 @@ HALF_LIFE_S = 14 * 86_400.0
 EARLY_S = 300.0
 """A sample from further in the future than this counts as now: its clock is wrong."""
 
-_VERSION = 2
+_VERSION = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +56,16 @@ class Taken:
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What traffic of a target is counted by: the golden set's anchors, an ``expected`` for scorers that need one."""
+    """What traffic of a target is counted by: the golden set's anchors, an ``expected`` for scorers that need one.
+
+    ``categories``: the labels that the golden answers name; empty where they are no categories.
+    """
 
     about: str
     subject: streams.Subject
     anchors: Anchors | None
     stand_in: Json
+    categories: frozenset[str]
 
 
 class Ingest:
@@ -120,15 +125,11 @@ class Ingest:
                 f"the traffic of {target.name} is not watched", "add to the target:  traffic: {}  and reload"
             )
         terms = self.terms(target)
-        own = sum(sample.own for sample in samples)
+        theirs = [sample for sample in samples if not sample.own]
+        own = len(samples) - len(theirs)
         seen = [
-            (
-                min(now if sample.at is None else sample.at, now + EARLY_S),
-                observe(terms.anchors, target.scorers, sample.input, sample.output, stand_in=terms.stand_in),
-                sample,
-            )
-            for sample in samples
-            if not sample.own
+            (min(now if sample.at is None else sample.at, now + EARLY_S), one, sample)
+            for one, sample in zip(_seen(terms, target, theirs), theirs, strict=True)
         ]
         texts = _texts(seen, terms.anchors) if target.traffic.keep_texts else ()
         ended = 0
@@ -200,7 +201,8 @@ def terms_of(target: Target, golden: Golden) -> Terms:
     ]
     plain = json.dumps(content, sort_keys=True, default=list)
     about = hashlib.sha256(plain.encode("utf-8", "surrogatepass")).hexdigest()[:32]
-    return Terms(about, subject, anchors, _stand_in(golden.examples))
+    categories = categories_of(target.scorers, expected) if subject.labels else frozenset()
+    return Terms(about, subject, anchors, _stand_in(golden.examples), categories)
 
 
 def folded(subject: streams.Subject, windows: Iterable[TrafficWindow]) -> streams.State:
@@ -242,6 +244,21 @@ def anew(record: TrafficRecord, terms: Terms, now: float, reason: str) -> Traffi
         state=None,
         reason=reason,
     )
+
+
+def _seen(terms: Terms, target: Target, samples: Sequence[Sample]) -> Iterator[Seen]:
+    texts = [asked(sample.input) for sample in samples]
+    near = repeat(None) if terms.anchors is None else nearest_of(terms.anchors, texts)
+    for sample, closest in zip(samples, near, strict=False):
+        yield observe(
+            terms.anchors,
+            target.scorers,
+            sample.input,
+            sample.output,
+            stand_in=terms.stand_in,
+            categories=terms.categories,
+            near=closest,
+        )
 
 
 def _added(

@@ -124,6 +124,8 @@ def traffic_object(found: TrafficView) -> dict[str, Any]:
         if owed is None
         else {
             "ratio": owed.ratio,
+            "unlike_ratio": owed.unlike_ratio,
+            "new_words_ratio": owed.new_words_ratio,
             "interval": None if owed.interval is None else list(owed.interval),
             "samples": owed.samples,
             "expected": EXPECTED,

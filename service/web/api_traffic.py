@@ -96,9 +96,14 @@ class LearningOut(Model):
 
 
 class DebtOut(Model):
-    """The share of the last week's samples that no golden example represents, with its 95% interval."""
+    """The share of the last week's samples that no golden example represents, with its 95% interval.
+
+    ``ratio`` is ``unlike_ratio`` (far from every golden example) and ``new_words_ratio`` (in terms that none uses).
+    """
 
     ratio: float
+    unlike_ratio: float
+    new_words_ratio: float
     interval: tuple[float, float] | None
     samples: int
     expected: float

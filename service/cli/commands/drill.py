@@ -93,8 +93,12 @@ def command(
         replays = (healthy + most) * (1 + CONFIRMATIONS if chosen.confirm else 1)
         check_limits(store, chosen, cost, replays, now)
         usd = "" if cost.usd_per_run is None else f", ${cost.usd_per_run * replays:,.2f}"
-        most_asked = cost.requests_per_run * replays + 2 * min(SAMPLE, len(golden.examples))
-        asked = f"at most {most_asked:,} requests{usd} to {safe(chosen.endpoint.url, 100)}"
+        own = cost.requests_per_run - cost.judge_requests_per_run
+        most_asked = own * replays + 2 * min(SAMPLE, len(golden.examples))
+        judges = (
+            f", {cost.judge_requests_per_run * replays:,} to judges" if cost.judge_requests_per_run else ""
+        )
+        asked = f"at most {most_asked:,} requests{usd} to {safe(chosen.endpoint.url, 100)}{judges}"
         if not yes:
             _ask(asked)
         cards = cards_for(loaded, chosen, golden, store=store, now=now)

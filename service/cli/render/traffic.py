@@ -22,9 +22,13 @@ def traffic_lines(found: TrafficView, kept: int) -> list[str]:
         lines.append("  coverage debt  unknown: the golden set has too few examples, or no sample came")
     else:
         low_high = "" if owed.interval is None else f" ({owed.interval[0]:.1%} to {owed.interval[1]:.1%})"
-        lines.append(
-            f"  coverage debt  {owed.ratio:.1%}{low_high} of {owed.samples} samples; 5% is to be expected"
+        parts = (
+            f"{owed.unlike_ratio:.1%} unlike any golden example, {owed.new_words_ratio:.1%} more in new words"
         )
+        lines += [
+            f"  coverage debt  {owed.ratio:.1%}{low_high} of {owed.samples} samples; 5% is to be expected",
+            f"                 {parts}",
+        ]
     if found.malformed_ratio is not None:
         lines.append(f"  unreadable     {found.malformed_ratio:.1%} of the answers")
     if found.refusal_ratio is not None:

@@ -12,7 +12,7 @@ from checks.scorers.label import Label
 from checks.traffic import coverage
 from checks.traffic.debt import debt
 from checks.traffic.features import SIZE, vector
-from checks.traffic.observe import observe
+from checks.traffic.observe import categories_of, observe
 from checks.traffic.pick import pick
 from checks.traffic.window import Window
 from checks.types import Message
@@ -109,12 +109,49 @@ def test_words_that_the_set_never_uses_are_counted(anchors):
     assert 0.0 < anchors.many_unknown < 1.0
 
 
+def test_an_answer_with_a_label_that_no_golden_example_has_is_not_represented(anchors):
+    """The request is familiar, its answer is of a category without an example: a debt. An alias is no new category."""
+    scorers = [Label(labels=("billing", "bug", "warranty"), aliases={"bug": ("defect",)})]
+    known = categories_of(scorers, ["Billing", "defect", None, 3])
+    assert known == {"billing", "bug"}
+    asked = texts("golden.jsonl")[5]
+    for output, novel in (("bug", False), ("defect", False), ("warranty", True), ("no idea", False)):
+        seen = observe(anchors, scorers, asked, output, stand_in="billing", categories=known)
+        assert seen.novel is novel, output
+
+
+def test_new_terms_in_familiar_requests_are_a_debt(anchors):
+    """At least so many requests bring terms that the set lacks as their words beyond the usual say; fewer are none."""
+    from checks.traffic.window import add
+
+    familiar, new = texts("golden.jsonl")[5], "Is the parcel zorblax quuxifier grompt shipped"
+    assert observe(anchors, [], new, None).novel is False
+    window = Window(0, 1)
+    for n in range(100):
+        window = add(window, observe(anchors, [], new if n < 30 else familiar, None), float(n))
+    whole = debt([window])
+    assert whole is not None
+    assert whole.ratio == whole.unlike_ratio == 0.0, "golden inputs themselves use fewer new words than usual"
+    only = debt([add(Window(0, 1), observe(anchors, [], new, None), 0.0)])
+    assert 0.0 < only.new_words_ratio <= 1.0
+    assert only.ratio == only.new_words_ratio
+
+
+def test_many_texts_are_held_against_the_set_as_one_is(anchors):
+    """In whatever company, a text has the same nearest golden input; an empty one has nothing in common with any."""
+    held = [*FRENCH, "", *texts("tickets.jsonl")[:300]]
+    for (cosine, kind), text in zip(coverage.nearest_of(anchors, held), held, strict=True):
+        alone = coverage.nearest(anchors, text)
+        assert (pytest.approx(alone[0], abs=1e-5), alone[1]) == (cosine, kind)
+    assert coverage.nearest(anchors, "") == (0.0, 0)
+
+
 def test_the_debt_has_an_interval_over_windows():
     """The ratio is over samples, its spread over hours; unknown where nothing was compared."""
     hours = [Window(0, 1, samples=n, compared=n, novel=k) for n, k in ((100, 10), (100, 20), (200, 30))]
     owed = debt(hours)
     assert owed is not None
-    assert (owed.ratio, owed.samples) == (0.15, 400)
+    assert (owed.ratio, owed.samples, owed.unlike_ratio, owed.new_words_ratio) == (0.15, 400, 0.15, 0.0)
     assert owed.interval is not None
     assert 0.0 <= owed.interval[0] < 0.15 < owed.interval[1] <= 1.0
     assert debt([Window(0, 1, samples=5)]) is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -12,8 +13,10 @@ import pytest
 
 from checks.types import Example
 from service.config import Schedule, load
+from service.config.models import Limits
 from service.cost import DEFAULT_OUTPUT_TOKENS, cost_of, estimated_tokens, over_limits, runs_per_day
 from service.demo.endpoint import DemoEndpoint
+from service.doctor.spending import look_at_cost
 from service.golden import load as load_golden
 from service.pipeline import Shell, run_target
 from service.store import Store
@@ -32,6 +35,37 @@ def test_an_estimate_multiplies_out(write: Callable[..., Path]) -> None:
     assert (cost.requests_per_run, cost.requests_per_day, cost.from_run) == (480, 11_520.0, None)
     assert cost.tokens_per_run == 2 * (inputs + outputs)
     assert cost.usd_per_month == pytest.approx((2 * inputs * 0.3 + 2 * outputs * 1.2) / 1e6 * 24 * 30.4375)
+
+
+def test_whoever_is_asked_besides_is_counted(write: Callable[..., Path], tmp_path: Path) -> None:
+    """240 answers and 12 anchors to the judge in each run, the base model twice a week, a challenger once a week."""
+    anchors = [
+        {"id": f"a{n}", "input": "x?", "output": str(n), "expected": "1", "score": 1} for n in range(12)
+    ]
+    (tmp_path / "anchors.jsonl").write_text("".join(json.dumps(one) + "\n" for one in anchors))
+    other = 'kind: openai_chat, base_url: "http://127.0.0.1:9/v1", model: other'
+    judge = (
+        f"{{kind: judge, name: polite, anchors: {tmp_path / 'anchors.jsonl'}, endpoint: {{{other}, "
+        "params: {max_tokens: 4}, price: {input_per_mtok: 1, output_per_mtok: 4}}}"
+    )
+    alone = load(write("http://127.0.0.1:9/v1", endpoint=PRICE)).targets[0]
+    besides = f"  - {judge}\n    reference: {{{other}}}\n    challengers: {{small: {{{other}}}}}"
+    config = write("http://127.0.0.1:9/v1", endpoint=PRICE, target=besides)
+    (target,) = load(config).targets
+    examples = load_golden(target.golden).examples
+    before, cost = (cost_of(one, examples, None, NOW) for one in (alone, target))
+    assert (cost.requests_per_run, cost.judge_requests_per_run) == (240 + 252, 252)
+    assert cost.requests_per_day == pytest.approx(24 * 492 + 2 * 240 / 7 + 240 / 7)
+    assert before.usd_per_run is not None
+    assert cost.usd_per_run is not None
+    inputs = (cost.usd_per_run - before.usd_per_run) * 1e6 - 4 * 4 * 252
+    assert cost.tokens_per_run - before.tokens_per_run == pytest.approx(inputs + 4 * 252)
+    assert cost.unpriced == ("challenger small", "reference")
+    told = look_at_cost(target, load_golden(target.golden), None, NOW).message
+    assert "judges and their anchors at most 252 requests a run, base model and challengers 103 a day" in told
+    assert "without challenger small, reference: no price" in told
+    over = over_limits(target.model_copy(update={"limits": Limits(tokens_per_day=1000)}), cost)
+    assert f"{cost.tokens_per_day:,.0f} tokens a day" in over[0]
 
 
 def test_the_counts_of_the_last_run_are_taken(write: Callable[..., Path], tmp_path: Path) -> None:
