@@ -337,14 +337,14 @@ def _regression(firing: Alert | None, outcome: Outcome, _policy: AlertPolicy) ->
 
 def _judge(firing: Alert | None, outcome: Outcome, _policy: AlertPolicy) -> _Do:
     found = [f for f in outcome.findings if f.check == "judge_drift"]
-    if any(_of_a_judge(f) for f in found):
+    if any(of_a_judge(f) for f in found):
         return _Do.FIRE
     if firing is None or not (outcome.measured or outcome.answered):
         return _Do.NOTHING
     return _Do.NOTHING if any(f.verdict is Verdict.INCONCLUSIVE for f in found) else _Do.RESOLVE
 
 
-def _of_a_judge(finding: Finding) -> bool:
+def of_a_judge(finding: Finding) -> bool:
     """Whether a judge changed, or gave no verdicts in several runs."""
     inconclusive = finding.check == "judge_drift" and finding.verdict is Verdict.INCONCLUSIVE
     return inconclusive and finding.onset_run is not None
@@ -482,5 +482,5 @@ def _inside(kind: AlertKind, outcome: Outcome) -> tuple[Finding, ...]:
     if kind is AlertKind.REGRESSION:
         return outcome.regressed
     if kind is AlertKind.JUDGE:
-        return tuple(f for f in outcome.findings if _of_a_judge(f))
+        return tuple(f for f in outcome.findings if of_a_judge(f))
     return tuple(f for f in outcome.findings if f.check == "availability")

@@ -10,6 +10,7 @@ from checks.causes import Diagnosis
 from checks.types import Verdict
 from service.alerting import Alert, AlertKind, AlertState, Silence
 from service.facts import Facts, TargetFacts
+from service.judges import diagnosed
 from service.message import cause_object
 from service.records import BaselineRecord, RunRecord, RunState, TargetMetrics
 from service.report import finding_object, number
@@ -108,7 +109,7 @@ def diagnosis(store: Store, alert: Alert) -> Diagnosis | None:
     if alert.updated_run is None or alert.opened_run is None:
         return None
     first = min(alert.opened_run, alert.onset_run or alert.opened_run)
-    return store.newest_diagnosis(alert.target, first, alert.updated_run)
+    return diagnosed(store.newest_diagnosis(alert.target, first, alert.updated_run), alert.kind)
 
 
 def causes(found: Diagnosis | None, *, show_texts: bool) -> list[dict[str, Any]]:
