@@ -128,9 +128,9 @@ def ended_at(run: RunRecord | None) -> float | None:
     return None if run is None else run.finished_at or run.started_at
 
 
-def fleet(store: Store, facts: Facts) -> list[TargetView]:
-    """All targets in the configuration's order."""
-    return _views(store, facts, facts.targets())
+def fleet(store: Store, facts: Facts, wanted: Sequence[TargetFacts] | None = None) -> list[TargetView]:
+    """All targets in the configuration's order, or those that are wanted."""
+    return _views(store, facts, facts.targets() if wanted is None else wanted)
 
 
 def worst_first(views: Sequence[TargetView]) -> list[TargetView]:
