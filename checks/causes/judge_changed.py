@@ -24,7 +24,7 @@ _SAID = {
     "fingerprint": "fingerprint",
     "root": "model files (root)",
 }
-_MEANT = "put it back; if the change was meant, give the scorer another `version`: stored answers are then scored again"
+_MEANT = "put it back; was it meant, change the scorer's version: stored answers are then scored again by the new judge"
 _ANSWERS = (
     "see whether the judge's server answers, and whether its key and limits are in order: goldwatch doctor"
 )
