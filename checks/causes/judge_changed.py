@@ -40,12 +40,12 @@ def _find(facts: Facts) -> Cause | None:
 
 
 def _of(facts: Facts, judge: JudgeSeen) -> Cause | None:
-    who = named(judge.scorer)
+    who, said = named(judge.scorer), (judge.told or "").partition(";")[0]
     if judge.told is not None and judge.silent:
         kinds = sorted(judge.failures.items(), key=lambda item: (-item[1], item[0]))
         counted = ", ".join(f"{kind} {count}" for kind, count in kinds)
         failed = f"{share(sum(judge.failures.values()), judge.asked)} questions to it failed: {counted}"
-        facts_of_it = (failed, judge.told) if kinds else (judge.told,)
+        facts_of_it = (failed, said) if kinds else (said,)
         return Cause(NAME, f"the judge of {who} gives no verdicts", 0.9, facts_of_it, _ANSWERS)
     moved, again = _moved(judge), judge.again
     scored = [] if again is None else [_scored(again)]
@@ -54,7 +54,7 @@ def _of(facts: Facts, judge: JudgeSeen) -> Cause | None:
         return Cause(NAME, f"the judge of {who} changed, not the model", 0.98, (*scored, *moved), _MEANT)
     if judge.told is not None:
         title = f"the judge of {who} " + ("changed" if moved else "changed behind the same name")
-        return Cause(NAME, title, 0.95 if moved else 0.85, (*moved, judge.told, *scored), _MEANT)
+        return Cause(NAME, title, 0.95 if moved else 0.85, (*moved, said, *scored), _MEANT)
     if changed:
         return Cause(NAME, f"the judge of {who} changed too", 0.5, (*scored, *moved), _MEANT)
     if moved and again is None and facts.scorer == judge.scorer:

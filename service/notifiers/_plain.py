@@ -33,14 +33,17 @@ def _lines(message: Mapping[str, Any]) -> Iterator[str]:
         yield from map(str, message["cause"])
         return
     if alert["kind"] == "regression":
-        findings = sorted(alert["findings"], key=lambda f: (f["slice"] != ALL, -abs(f["effect"] or 0.0)))
+        findings = sorted(alert["findings"], key=lambda f: -abs(f["effect"] or 0.0))
+        findings = sorted(wording.in_order(findings), key=lambda f: f["slice"] != ALL)
         yield from map(_finding, findings[:_MOST_FINDINGS])
         if more := len(findings) - _MOST_FINDINGS:
             yield from [f"... and {more} more"] if more > 0 else []
     yield _when(alert)
     if alert["reason"] and alert["kind"] == "outage":
-        yield str(alert["reason"])
-    if alert["kind"] == "judge":
+        yield str(alert["reason"]).removeprefix("availability: ")
+        if alert["failures"]:
+            yield wording.failures(alert["failures"])
+    if alert["kind"] == "judge" and not alert.get("causes"):
         yield from (f"{wording.subject(f)}: {f['reason']}" for f in alert["findings"][:_MOST_FINDINGS])
     if alert.get("flapping"):
         yield "Flapping: it comes and goes, and resolves once it has stayed away for a while."

@@ -59,11 +59,14 @@ def fleet_row(store: Store, facts: Facts, view: views.TargetView) -> dict[str, A
     }
 
 
-def _why(store: Store, facts: Facts, view: views.TargetView) -> str | None:
-    """The likeliest cause of what is told about the model or its judge, in a few words; None where none is known."""
+def _why(store: Store, facts: Facts, view: views.TargetView) -> tuple[str, bool] | None:
+    """The likeliest cause of what is told about the model or its judge, and whether it is more than possible.
+
+    None where none is known.
+    """
     asked_of = _asked_of(view)
     found = [] if asked_of is None else causes_of(store, facts, asked_of)["causes"]
-    return safe(str(found[0]["title"]), 120) if found else None
+    return (safe(str(found[0]["title"]), 120), found[0]["likelihood"] != "possible") if found else None
 
 
 def _asked_of(view: views.TargetView) -> Alert | None:

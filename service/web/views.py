@@ -105,11 +105,18 @@ def silence_object(silence: Silence, now: float) -> dict[str, Any]:
 
 
 def diagnosis(store: Store, alert: Alert) -> Diagnosis | None:
-    """The newest thought of what probably changed, over the alert's runs; None where nobody looked."""
+    """The newest thought of what probably changed, over the alert's runs; None where nobody looked.
+
+    Where it names no cause, as of the last run of a regression that is mended already, what was thought when the alert
+    opened is told.
+    """
     if alert.updated_run is None or alert.opened_run is None:
         return None
     first = min(alert.opened_run, alert.onset_run or alert.opened_run)
-    return diagnosed(store.newest_diagnosis(alert.target, first, alert.updated_run), alert.kind)
+    found = store.newest_diagnosis(alert.target, first, alert.updated_run)
+    if found is not None and not found.causes:
+        found = store.newest_diagnosis(alert.target, first, alert.opened_run) or found
+    return diagnosed(found, alert.kind)
 
 
 def causes(found: Diagnosis | None, *, show_texts: bool) -> list[dict[str, Any]]:
