@@ -49,9 +49,11 @@ def _lines(message: Mapping[str, Any]) -> Iterator[str]:
         yield "Flapping: it comes and goes, and resolves once it has stayed away for a while."
     if seen := alert.get("acknowledged"):
         yield f"Acknowledged by {seen['by']}{': ' + seen['reason'] if seen['reason'] else ''}"
+    likelihood = next((cause["likelihood"] for cause in alert.get("causes", ())), None)
     for position, cause in enumerate(message["cause"][:6]):
         known = not cause.startswith("no cause found")
-        yield f"{('Probably: ' if known else 'What changed? ') if position == 0 else '- '}{cause}"
+        lead = "Possibly: " if likelihood == "possible" else "Probably: " if known else "What changed? "
+        yield f"{lead if position == 0 else '- '}{cause}"
     for top in alert.get("causes", ())[:1]:
         yield f"Next: {top['next']}"
     if message["event"] != "alert.resolved":

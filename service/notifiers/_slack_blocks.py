@@ -191,7 +191,9 @@ def _cause(message: Mapping[str, Any]) -> list[str]:
         return heading + [f"• {line}" for line in rest]
     top, *others = causes[:3]
     return [
-        f"*Probably:* {plain(top['title'], 200)} ({plain(top['likelihood'], 40)})",
+        f"*Possibly:* {plain(top['title'], 200)}"
+        if top["likelihood"] == "possible"
+        else f"*Probably:* {plain(top['title'], 200)} ({plain(top['likelihood'], 40)})",
         *(f"• {plain(fact, 300)}" for fact in top["facts"][:4]),
         *(f"Or: {plain(other['title'], 200)}: {plain(other['facts'][0], 300)}" for other in others),
         f"*Next:* {plain(top['next'], 300)}",

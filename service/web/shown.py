@@ -13,7 +13,7 @@ from checks.types import ALL, Finding, Verdict
 from service import wording
 from service.alerting import Alert, AlertKind
 from service.confused import confusions, moved_words
-from service.facts import Facts
+from service.facts import Facts, Known
 from service.original import versus_original
 from service.records import BaselineRecord, RunRecord
 from service.report import finding_object
@@ -40,7 +40,7 @@ class Spend:
     usd: float | None
 
 
-def fleet_row(store: Store, facts: Facts, view: views.TargetView) -> dict[str, Any]:
+def fleet_row(store: Store, facts: Known, view: views.TargetView) -> dict[str, Any]:
     """One line of the fleet: the target, what is to be said of it, its headline score, freshness, spend."""
     now = facts.now()
     return {
@@ -59,7 +59,7 @@ def fleet_row(store: Store, facts: Facts, view: views.TargetView) -> dict[str, A
     }
 
 
-def _why(store: Store, facts: Facts, view: views.TargetView) -> tuple[str, bool] | None:
+def _why(store: Store, facts: Known, view: views.TargetView) -> tuple[str, bool] | None:
     """The likeliest cause of what is told about the model or its judge, and whether it is more than possible.
 
     None where none is known.
@@ -85,7 +85,7 @@ def tally(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, str, int]]:
     ]
 
 
-def spend(store: Store, facts: Facts, view: views.TargetView) -> Spend | None:
+def spend(store: Store, facts: Known, view: views.TargetView) -> Spend | None:
     """What a target has used this month (UTC); None before its first run."""
     if view.last_run is None:
         return None
@@ -295,12 +295,12 @@ def _versus_original(store: Store, run: RunRecord | None) -> list[dict[str, Any]
     ]
 
 
-def causes_of(store: Store, facts: Facts, alert: Alert) -> dict[str, Any]:
+def causes_of(store: Store, facts: Known, alert: Alert) -> dict[str, Any]:
     """What probably changed: the causes, and where there are none, what was looked at in vain."""
     return said_of(views.diagnosis(store, alert), facts)
 
 
-def said_of(found: Diagnosis | None, facts: Facts) -> dict[str, Any]:
+def said_of(found: Diagnosis | None, facts: Known) -> dict[str, Any]:
     """A diagnosis as pages show it."""
     return {
         "causes": views.causes(found, show_texts=facts.show_texts),

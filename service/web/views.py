@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from checks.causes import Diagnosis
 from checks.types import Verdict
 from service.alerting import Alert, AlertKind, AlertState, Silence
-from service.facts import Facts, TargetFacts
+from service.facts import Known, TargetFacts
 from service.judges import diagnosed
 from service.message import cause_object
 from service.records import BaselineRecord, RunRecord, RunState, TargetMetrics
@@ -135,7 +135,7 @@ def ended_at(run: RunRecord | None) -> float | None:
     return None if run is None else run.finished_at or run.started_at
 
 
-def fleet(store: Store, facts: Facts, wanted: Sequence[TargetFacts] | None = None) -> list[TargetView]:
+def fleet(store: Store, facts: Known, wanted: Sequence[TargetFacts] | None = None) -> list[TargetView]:
     """All targets in the configuration's order, or those that are wanted."""
     return _views(store, facts, facts.targets() if wanted is None else wanted)
 
@@ -169,13 +169,13 @@ def own_troubles(store: Store) -> list[Alert]:
     return [alert for alert in store.alerts(None, AlertState.FIRING) if alert.kind is AlertKind.WATCH]
 
 
-def target(store: Store, facts: Facts, name: str) -> TargetView | None:
+def target(store: Store, facts: Known, name: str) -> TargetView | None:
     """One target; None if none is configured under that name."""
     found = _views(store, facts, [f for f in facts.targets() if f.name == name])
     return found[0] if found else None
 
 
-def _views(store: Store, facts: Facts, wanted: Sequence[TargetFacts]) -> list[TargetView]:
+def _views(store: Store, facts: Known, wanted: Sequence[TargetFacts]) -> list[TargetView]:
     if not wanted:
         return []
     known: Mapping[str, TargetMetrics] = store.metrics_snapshot().targets
