@@ -309,7 +309,7 @@ async def _carry_out(
             appraise, store, target, golden, run_id, served=served, trouble=trouble, base=base, judged=judged
         )
         diagnosis = None
-        if appraised.judgement.verdict is Verdict.REGRESSED:
+        if appraised.judgement.verdict is Verdict.REGRESSED or appraised.judges_told:
             from service.causes import look  # noqa: PLC0415  # only a bad run asks
 
             diagnosis = await look(shell, target, golden, appraised)

@@ -92,7 +92,7 @@ class Requests:
 
 @dataclass(frozen=True, slots=True)
 class RunRecord:
-    """One run as it stands in the store."""
+    """One run as it stands in the store. ``judges``: what each scorer's own model said it is, where it was asked."""
 
     id: int
     target: str
@@ -119,6 +119,7 @@ class RunRecord:
     served: Served | None
     summaries: tuple[ScoreSummary, ...] = ()
     findings: tuple[Finding, ...] = ()
+    judges: Mapping[str, Served] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,16 @@ FindingObject = Mapping[str, Any]
 MINUS = "−"
 UNKNOWN = "–"
 
+_FAILURES = {
+    "connect": "cannot connect",
+    "tls": "TLS failed",
+    "timeout": "timed out",
+    "rate_limited": "rate limited",
+    "auth": "key refused",
+    "bad_body": "unreadable answer",
+    "limit": "daily limit reached",
+    "deadline": "not asked before the deadline",
+}
 _IN_SECONDS = frozenset({"latency"})
 _PROMISES = "promises"
 _PROMISED = {
@@ -186,19 +196,43 @@ def clock(at: float | None) -> str:
 def worst(findings: Iterable[FindingObject]) -> FindingObject | None:
     """The finding that a headline is about: regressed, of a score, of the whole set, with an effect, the most evident.
 
-    Among equals the largest effect, then the first. None where there are no findings.
+    A fall comes before a floor, since it tells from what to what. Among equals the largest effect, then the first. None
+    where there are no findings.
     """
     return min(findings, key=_rank, default=None)
 
 
-def _rank(finding: FindingObject) -> tuple[bool, bool, bool, bool, float, float]:
+def _rank(finding: FindingObject) -> tuple[bool, bool, bool, bool, bool, float, float]:
     return (
         finding.get("verdict") != "regressed",
         finding.get("check") not in _LEADING,
         finding.get("slice") != ALL,
         finding.get("effect") is None,
+        finding.get("check") == "floor",
         -(finding.get("evidence") or 0.0),
         -abs(finding.get("effect") or 0.0),
+    )
+
+
+def in_order(findings: Iterable[FindingObject]) -> list[FindingObject]:
+    """The findings as people are told them: falls, floors, the adapter, then the rest; in their own order otherwise.
+
+    >>> [f["check"] for f in in_order([{"check": "identity"}, {"check": "floor"}, {"check": "quality"}])]
+    ['quality', 'floor', 'identity']
+    """
+    first = ("quality", "floor", "adapter_applied")
+    return sorted(findings, key=lambda f: first.index(f["check"]) if f["check"] in first else len(first))
+
+
+def failures(counts: Mapping[str, int], most: int = 4) -> str:
+    """Why examples have no answer, in words, the commonest first; ``counts`` is by kind of error.
+
+    >>> failures({"timeout": 2, "connect": 58})
+    'cannot connect × 58, timed out × 2'
+    """
+    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    return ", ".join(
+        f"{_FAILURES.get(kind, kind.replace('_', ' '))} × {many}" for kind, many in ordered[:most]
     )
 
 
