@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from checks import judge
 from checks.causes import Diagnosis
 from checks.quality import State as QualityState
-from checks.types import Measurement, Response, Served, Subject
+from checks.types import FloatArray, Measurement, Response, Served, Subject
 from service import evidence, history
 from service.alerting import (
     AlertKind,
@@ -76,6 +76,7 @@ def appraise(
     trouble: str | None,
     base: BaseModelAnswers | None = None,
     judged: Judged | None = None,
+    border: Mapping[str, FloatArray] | None = None,
 ) -> Appraised:
     """Score and judge the responses of a running run that were saved; nothing is written.
 
@@ -88,12 +89,15 @@ def appraise(
         trouble: why the run may not be judged (interrupted, the store failed), or None.
         base: the base model's answers, where they are known.
         judged: the scorers as they know what the judges replied, where any asks.
+        border: what was said to the border prompts, where they are asked.
     """
     record = _record(store, run_id)
     responses = store.responses(run_id)
     scored = score_run(golden.examples, target.scorers if judged is None else judged.scorers, responses)
     if judged is not None:
         scored = replace(scored, judged=judged.seen)
+    if border:
+        scored = replace(scored, judged={**scored.judged, **border})
     if base is not None:
         alike = likeness(golden.examples, responses, base.texts)
         scored = replace(scored, observed={**scored.observed, **alike})
@@ -191,6 +195,7 @@ def subject_of(store: Store, target: Target, golden: Golden, baseline_id: int | 
         smallest_effect=target.smallest_effect,
         reference=target.reference is not None,
         logprobs=target.endpoint.gives_logprobs,
+        border=target.asks_border_prompts,
         promises=target.promises.limits,
     )
 

@@ -209,6 +209,19 @@ class BaseModelAnswers:
 
 
 @dataclass(frozen=True, slots=True)
+class BorderPrompts:
+    """Prompts whose answer sits on the fence, as a search found them; none where the model has no such.
+
+    Each is asked ``draws`` times a run; ``as_configured``: at the target's own temperature, since another was refused.
+    """
+
+    prompts: tuple[Example, ...]
+    draws: int
+    as_configured: bool
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
 class ComparisonClaim:
     """Who is asked beside which run. ``asked`` identifies both models, the question and the golden set."""
 
