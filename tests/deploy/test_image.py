@@ -126,7 +126,7 @@ def test_nothing_got_in_that_is_not_locked(engine: Any, image: str) -> None:
     """
     run = engine.start(*LOCKED_DOWN, "--user", "0", "--entrypoint", "python", image, "-c", SCAN)
     said, _ = run.communicate(timeout=300)
-    found = json.loads(said)
+    found = json.loads(next(line for line in said.splitlines() if line.startswith("{")))
     packages = found.pop("packages")
     assert packages.pop("goldwatch")
     lock = (Path(__file__).parents[2] / "deploy/requirements-image.lock").read_text("utf-8")
@@ -170,6 +170,7 @@ def test_it_watches_and_leaves_and_remembers(
         ]
 
     try:
+        until(lambda: get(f"http://127.0.0.1:{model_port}/v1/models"), "the model")
         assert health() == 1
         first = watch(f"{volume}-a")
         until(lambda: get(f"http://127.0.0.1:{port}/healthz") or first.poll() is not None, "an answer")

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -58,12 +59,21 @@ NASTY = (
 """What a model may answer: one of each trick that some reader of text falls for."""
 
 LABELS = ("billing", "login")
+NOT_THERE = "%3Cscript%3E%E2%80%AE%1B[31m"
+PUSH = json.dumps({
+    "event": {"action": "update", "scope": "repo.content"},
+    "repo": {"type": "model", "name": "acme/router"},
+    "updatedRefs": [{"ref": "refs/heads/main", "oldSha": "0", "newSha": NASTY[1]}],
+}).encode()  # fmt: skip
 MASK = "canary"
 SECRETS = {
     "GW_KEY": "canary-key-1f83d9ab",
     "GW_HEADER": "canary-header-5be0cd19",
     "GW_REFERENCE": "canary-reference-6a09e667",
+    "GW_CHALLENGER": "canary-challenger-510e527f",
     "GW_TOKEN": "canary-token-bb67ae85",
+    "GW_MLFLOW": "canary-mlflow-9b05688c",
+    "GW_HUB": "canary-hub-1f83d9ab",
     "GW_SIGN": "whsec_Y2FuYXJ5LXNpZ24tM2M2ZWYzNzI=",
     "GW_PAGER": "canarypagerduty0a54ff53a510e527f",
     "GW_SLACK_BOT": "xoxb-canary-9b05688c",
@@ -71,7 +81,10 @@ SECRETS = {
 EXAMPLES = 24
 CONFIG = """
 version: 1
-web: {{listen: "127.0.0.1:0", token_env: GW_TOKEN}}
+web:
+  listen: "127.0.0.1:0"
+  token_env: GW_TOKEN
+  webhooks: {{mlflow_secret_env: GW_MLFLOW, huggingface_secret_env: GW_HUB}}
 log: {{level: debug}}
 targets:
   - name: router
@@ -83,6 +96,8 @@ targets:
       api_key_env: GW_KEY
       headers_env: {{X-Canary: GW_HEADER}}
     reference: {{kind: openai_chat, base_url: "{url}/v1", model: base, api_key_file: reference.key}}
+    challengers: {{cheap: {{kind: openai_chat, base_url: "{url}/v1", model: cheap, api_key_env: GW_CHALLENGER}}}}
+    deployments: {{huggingface: acme/router}}
     golden: golden.jsonl
     schedule: {{every: 366d}}
     baseline: {{runs: 3}}
@@ -158,7 +173,7 @@ class _Handler(BaseHTTPRequestHandler):
         said, served = LABELS[number % 2], "tuned"
         if asked["model"] == "base":
             said = f"This is about {LABELS[(number + 1) % 2]}."
-        if self.server.mode != "good" and asked["model"] == "tuned":
+        if self.server.mode != "good" and asked["model"] != "base":
             said = NASTY[number % len(NASTY)] if self.server.mode == "nasty" else f"{said} not {echo}"
             served = f"{NASTY[(number + 3) % len(NASTY)]} {echo}"
         return {
@@ -252,6 +267,8 @@ def _watch(made: Watched, worst: Worst, other: Worst) -> None:
     worst.mode = "echo"
     made.command("run echo", "run")
     made.command("run json", "run", "--json")
+    made.command("report", "report", "router", "--ask")
+    made.command("report html", "report", "router", "--format", "html", "-o", "report.html")
     worst.mode = "elsewhere"
     made.command("run elsewhere", "run")
     worst.mode = "denied"
@@ -279,6 +296,17 @@ def _serve(made: Watched) -> None:
             paths += [f"/runs/{run['run']}", f"/runs/{run['run']}/examples", f"/api/v1/runs/{run['run']}"]
         paths += [f"/alerts/{alert['id']}" for alert in alerts]
         made.pages = {path: _get(base + path) for path in paths}
+        for path in (
+            f"/targets/{NOT_THERE}",
+            f"/{NOT_THERE}?{NOT_THERE}",
+            f"/api/v1/targets/{NOT_THERE}",
+            "/runs/0",
+        ):
+            made.pages[path] = _get(base + path, known=False)
+        for secret in (SECRETS["GW_HUB"], "wrong"):
+            sent = {"X-Webhook-Secret": secret, "Content-Type": "application/json"}
+            path = "/api/v1/webhooks/huggingface"
+            made.pages[f"{path} {secret[:5]}"] = _get(base + path, sent, PUSH, known=secret != "wrong")
         made.metrics = _get(f"{base}/metrics")
     finally:
         process.terminate()
@@ -296,6 +324,15 @@ def _address(log: Path, process: subprocess.Popen[bytes]) -> str:
     pytest.fail(f"serve never said its address: {log.read_text('utf-8')}")
 
 
-def _get(url: str) -> str:
-    with urllib.request.urlopen(url, timeout=60) as answer:
+def _get(
+    url: str, headers: dict[str, str] | None = None, body: bytes | None = None, *, known: bool = True
+) -> str:
+    """What is answered; where it is not ``known`` that is a refusal, with the headers that every answer has."""
+    try:
+        answer = urllib.request.urlopen(urllib.request.Request(url, body, headers or {}), timeout=60)
+    except urllib.error.HTTPError as error:
+        answer = error
+    with answer:
+        assert (answer.status < 400, answer.status < 500) == (known, True), url
+        assert answer.headers["Content-Security-Policy"].startswith("default-src 'none'; style-src 'self'")
         return str(answer.read().decode())

@@ -86,7 +86,7 @@ def test_a_secret_goes_only_where_it_belongs(watched: Any) -> None:
     for path, headers, body in watched.received:
         sent = json.dumps(headers) + body.decode("utf-8", "replace") + path
         allowed = {
-            "/v": ("canary-key", "canary-header", "canary-reference"),
+            "/v": ("canary-key", "canary-header", "canary-reference", "canary-challenger"),
             "/servi": ("canary-slack",),
             "/bot": ("canary-9b0",),
             "/hook": ("canary-hook",),
@@ -97,6 +97,7 @@ def test_a_secret_goes_only_where_it_belongs(watched: Any) -> None:
         if b'"model": "base"' in body:
             assert "canary-key" not in sent
             assert "canary-header" not in sent
+        assert not re.search("canary-(mlflow|hub|token)", sent), path
 
 
 def test_nothing_commands_a_terminal(watched: Any) -> None:
@@ -115,6 +116,15 @@ def test_summaries_are_sound(watched: Any) -> None:
     step = (watched.folder / "step.md").read_text("utf-8")
     assert hidden(step) == set()
     assert not re.search(r"(?m)^(## forged|::error::forged|\| a \| b \|)|<script|<img", step)
+
+
+def test_a_report_is_text(watched: Any) -> None:
+    """What challengers answer is neither a tag nor a heading in the page that is printed or passed on."""
+    html = (watched.folder / "report.html").read_text("utf-8")
+    assert not {t for t, _ in Tags(html).tags} & (TAGS - {"style"})
+    assert hidden(html) == set()
+    assert "cheap" in html
+    assert not re.search(r"(?m)^(## forged|::error::forged)|<script|<img", watched.shown["report"])
 
 
 def test_pages_hold_no_foreign_markup(watched: Any) -> None:
