@@ -27,6 +27,7 @@ from service.endpoints._http import (
     name_or_none,
     parse_json,
 )
+from service.endpoints._model import AsksByModel
 from service.endpoints._retirement import retires_at
 from service.endpoints._sse import Arriving
 
@@ -49,7 +50,7 @@ class Reading:
         self.finish_reason: str | None = None
 
 
-class OpenAI(HttpEndpoint):
+class OpenAI(AsksByModel, HttpEndpoint):
     """The base of ``openai_chat`` and ``openai_completions``."""
 
     base_url: Annotated[Address, Field(description="The address up to and with /v1.")]
@@ -85,16 +86,6 @@ class OpenAI(HttpEndpoint):
     def url(self) -> str:
         """The address that requests go to."""
         return f"{self.base_url}{self.PATH}"
-
-    @property
-    def model_name(self) -> str:
-        """The model that is asked for."""
-        return self.model
-
-    @property
-    def sent_params(self) -> dict[str, Any]:
-        """``params``."""
-        return self.params
 
     @abstractmethod
     def logprob_options(self) -> dict[str, Any]:
