@@ -23,7 +23,7 @@ from checks.base import Answer, Check
 from checks.inference import packing
 from checks.types import Finding, Measurement, Subject, Verdict
 
-VERSION = 4
+VERSION = 5
 """Of the kept state; a state of another version is computed anew."""
 
 
@@ -124,6 +124,7 @@ def fingerprint(subject: Subject) -> str:
     digest.update(b"" if subject.days is None else subject.days.tobytes())
     digest.update(b"reference" if subject.reference else b"")
     digest.update(b"logprobs" if subject.logprobs else b"")
+    digest.update(b"border" if subject.border else b"")
     digest.update(repr(subject.judges).encode() if subject.judges else b"")
     digest.update(repr(sorted(subject.promises.items())).encode() if subject.promises else b"")
     digest.update(b"" if subject.groups is None else subject.groups.tobytes())

@@ -228,7 +228,8 @@ class Measurement:
     (``adapter_applied.py``), how likely their first token was (``identity.py``), when it came and what the requests
     cost (``promises.py``); a run that did not keep it lacks the name. ``labels`` maps a scorer to the label that each
     answer named, by position; ``malformed`` to the positions of format failures. ``judged`` is
-    what was seen of the judges (``judge_drift.py``), arrays of lengths of their own.
+    what was seen beside the golden set, arrays of lengths of their own: of the judges (``judge_drift.py``) and of the
+    border prompts (``border.py``).
     """
 
     run: int
@@ -264,7 +265,8 @@ class Subject:
     less is reported and not paged; None: any change pages. ``gaps`` are the comparisons of new with known wording;
     ``days`` float [examples], since 1970, of which the knowledge is that is asked for, NaN where not dated.
     ``reference``: a base model is known, whose answers the runs are held against.
-    ``logprobs``: the endpoint is asked for log-probabilities. ``promises`` maps what is promised to its limit
+    ``logprobs``: the endpoint is asked for log-probabilities; ``border``: border prompts are asked. ``promises`` maps
+    what is promised to its limit
     (``promises.py``). ``judges``: the scorers that ask a model of their own.
     """
 
@@ -280,5 +282,6 @@ class Subject:
     days: FloatArray | None = None
     reference: bool = False
     logprobs: bool = False
+    border: bool = False
     judges: tuple[str, ...] = ()
     promises: Mapping[str, float] = field(default_factory=dict)

@@ -1,9 +1,10 @@
 """What probably changed? The facts about a bad run, gathered from the store and from the base model.
 
-:func:`look` is asked once a run is judged ``regressed``, before it is closed, so that its page already names causes.
-The rules in ``checks/causes`` decide; this module only fetches. Nothing here may cost the page: whatever fails is
-left out and counts as not looked at, and the base model is waited for a minute at most (``base_answers.py``). How like
-it the target *used* to be needs no further requests: the same answers are held against the stored ones of a good run.
+:func:`look` is asked once a run is judged ``regressed``, or a judge changed or fell silent, before it is closed, so
+that its page already names causes. The rules in ``checks/causes`` decide; this module only fetches. Nothing here may
+cost the page: whatever fails is left out and counts as not looked at, and the base model is waited for a minute at most
+(``base_answers.py``). How like it the target *used* to be needs no further requests: the same answers are held against
+the stored ones of a good run. What is known of judges is gathered in ``judges.py``.
 """
 
 from __future__ import annotations
@@ -19,10 +20,12 @@ import structlog
 
 from checks.causes import Diagnosis, diagnose
 from checks.causes.facts import BaseAnswers, BrokenTerm, Facts, Mark, Rescored, Side
+from checks.scorers._asking import AskingScorer
 from checks.scorers.terms import Terms
 from checks.types import Response, Served, Verdict
 from service import evidence
 from service.base_answers import lately
+from service.judges import OF_JUDGES, seen_of_judges
 from service.records import Golden, RunRecord, ScoreVector
 from service.scoring import score_run
 
@@ -47,9 +50,14 @@ async def look(shell: Shell, target: Target, golden: Golden, appraised: Appraise
     """
     try:
         facts = await asyncio.to_thread(facts_of, shell.store, target, golden, appraised)
-        said = await lately(shell, target, golden, appraised.served)
-        base = BaseAnswers(said.name, said.texts) if said is not None and said.texts else None
-        found = await asyncio.to_thread(diagnose, replace(facts, base=base))
+        if any(isinstance(scorer, AskingScorer) for scorer in target.scorers):
+            facts = replace(facts, judges=await seen_of_judges(shell, target, golden, appraised, facts))
+        if appraised.judgement.verdict is not Verdict.REGRESSED:
+            found = await asyncio.to_thread(diagnose, facts, by=OF_JUDGES)
+        else:
+            said = await lately(shell, target, golden, appraised.served)
+            base = BaseAnswers(said.name, said.texts) if said is not None and said.texts else None
+            found = await asyncio.to_thread(diagnose, replace(facts, base=base))
         await asyncio.to_thread(shell.store.put_diagnosis, appraised.record.id, found)
     except Exception as error:  # noqa: BLE001  # a hint must never cost the page
         _log.warning(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from checks import judge
 from checks.causes import Diagnosis
 from checks.quality import State as QualityState
-from checks.types import Measurement, Response, Served, Subject
+from checks.types import FloatArray, Measurement, Response, Served, Subject
 from service import evidence, history
 from service.alerting import (
     AlertKind,
@@ -19,8 +19,10 @@ from service.alerting import (
     Notification,
     Outcome,
     Transition,
+    of_a_judge,
     transitions,
 )
+from service.judges import diagnosed
 from service.message import Evidence, body, outbox
 from service.records import BaseModelAnswers, Golden, Requests, RunKind, RunRecord
 from service.scoring import Scored, likeness, score_run, spent
@@ -56,6 +58,12 @@ class Appraised:
     about: Subject
     judgement: judge.Judgement
     after: judge.State
+    judged: Judged | None = None
+
+    @property
+    def judges_told(self) -> bool:
+        """Whether a judge changed, or gave no verdicts in several runs."""
+        return any(of_a_judge(finding) for finding in self.judgement.findings)
 
 
 def appraise(
@@ -68,6 +76,7 @@ def appraise(
     trouble: str | None,
     base: BaseModelAnswers | None = None,
     judged: Judged | None = None,
+    border: Mapping[str, FloatArray] | None = None,
 ) -> Appraised:
     """Score and judge the responses of a running run that were saved; nothing is written.
 
@@ -80,12 +89,15 @@ def appraise(
         trouble: why the run may not be judged (interrupted, the store failed), or None.
         base: the base model's answers, where they are known.
         judged: the scorers as they know what the judges replied, where any asks.
+        border: what was said to the border prompts, where they are asked.
     """
     record = _record(store, run_id)
     responses = store.responses(run_id)
     scored = score_run(golden.examples, target.scorers if judged is None else judged.scorers, responses)
     if judged is not None:
         scored = replace(scored, judged=judged.seen)
+    if border:
+        scored = replace(scored, judged={**scored.judged, **border})
     if base is not None:
         alike = likeness(golden.examples, responses, base.texts)
         scored = replace(scored, observed={**scored.observed, **alike})
@@ -97,7 +109,7 @@ def appraise(
     after, found = judge.judge(about, before, _measurement(record, scored, measured=trouble is None))
     if trouble is not None:
         found = replace(found, reason=trouble)
-    return Appraised(record, _served(served, responses), responses, scored, about, found, after)
+    return Appraised(record, _served(served, responses), responses, scored, about, found, after, judged)
 
 
 def conclude(
@@ -152,6 +164,7 @@ def conclude(
         latency_s=scored.latency_s,
         observed=scored.observed,
         judged=scored.judged,
+        judges=None if appraised.judged is None else appraised.judged.served,
         now=clock(),
         snapshot=judge.dump(appraised.after),
         alerts=transition.alerts,
@@ -182,6 +195,7 @@ def subject_of(store: Store, target: Target, golden: Golden, baseline_id: int | 
         smallest_effect=target.smallest_effect,
         reference=target.reference is not None,
         logprobs=target.endpoint.gives_logprobs,
+        border=target.asks_border_prompts,
         promises=target.promises.limits,
     )
 
@@ -293,8 +307,6 @@ def _messages(
         onset_at=onset.started_at if onset is not None else None,
         reason=judged.reason,
         failures=failures,
-        cause=diagnosis.sentences if diagnosis is not None else (),
-        causes=diagnosis.causes if diagnosis is not None else (),
     )
     if any(notice.alert.kind is AlertKind.REGRESSION for notice in transition.messages):
         found = evidence.broken(
@@ -309,11 +321,22 @@ def _messages(
         )
         facts = replace(facts, examples=found.broke, broke=found.broke_count, fixed=found.fixed_count)
     bodies = {
-        notice.alert.kind: body(notice.event, notice.alert, facts, external_url=config.web.external_url)
+        notice.alert.kind: body(
+            notice.event,
+            notice.alert,
+            with_causes(facts, diagnosis, notice.alert.kind),
+            external_url=config.web.external_url,
+        )
         for notice in transition.messages
     }
     names = [notifier.name for notifier in config.notifiers_of(target)]
     return outbox(transition.messages, bodies, names, now)
+
+
+def with_causes(facts: Evidence, diagnosis: Diagnosis | None, kind: AlertKind) -> Evidence:
+    """The evidence with what probably changed, as far as it is about an alert of this kind."""
+    found = diagnosed(diagnosis, kind)
+    return facts if found is None else replace(facts, cause=found.sentences, causes=found.causes)
 
 
 def _tokens(responses: Sequence[Response]) -> tuple[int | None, int | None]:

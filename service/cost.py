@@ -10,7 +10,8 @@ run they are estimated, on the high side:
   ``max_new_tokens``, ``maxTokens``, ``maxOutputTokens``), else 256 tokens per answer.
 
 What is asked besides the target itself is counted too: judges with their anchors, the base model and challengers
-(``service/besides.py``). Confirmation replays and bursts come on top: a bad run is replayed up to two times, rising
+(``service/besides.py``). Border prompts (``identity``) are requests as long as the mean example, for one token each.
+Confirmation replays and bursts come on top: a bad run is replayed up to two times, rising
 evidence brings replays every few minutes, on a healthy target some percent of the runs. A month is 365.25 / 12 days.
 """
 
@@ -123,13 +124,20 @@ def cost_of(target: Target, examples: Sequence[Example], last: RunRecord | None,
 
 def _own(target: Target, examples: Sequence[Example], last: RunRecord | None, per_day: float) -> Cost:
     requests, price = len(examples) * target.repeats, target.endpoint.price
+    border = target.identity.border_prompts if target.identity and target.asks_border_prompts else 0
+    extra = (
+        estimated_tokens(target.endpoint.question(), examples)[0] * border // max(len(examples), 1),
+        border,
+    )
     if last is not None and last.requests.ok and last.golden_examples * last.repeats == requests:
         inputs, outputs = last.input_tokens, last.output_tokens
         if inputs is not None and outputs is not None:
+            inputs, outputs = inputs + extra[0], outputs + extra[1]
             usd = cost_usd(price, inputs, outputs)
-            return Cost(requests, inputs + outputs, usd, per_day, from_run=last.id)
+            return Cost(requests + border, inputs + outputs, usd, per_day, from_run=last.id)
     inputs, outputs = estimated_tokens(target.endpoint.question(), examples)
-    inputs, outputs = inputs * target.repeats, outputs * target.repeats
+    inputs, outputs = inputs * target.repeats + extra[0], outputs * target.repeats + extra[1]
+    requests += border
     return Cost(requests, inputs + outputs, cost_usd(price, inputs, outputs), per_day)
 
 

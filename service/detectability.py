@@ -83,6 +83,7 @@ def _known(target: Target, golden: Golden, store: Store | None) -> tuple[Subject
         min_answered=target.min_answered,
         reference=target.reference is not None,
         logprobs=target.endpoint.gives_logprobs,
+        border=target.asks_border_prompts,
         promises=target.promises.limits,
     )
     return about, None

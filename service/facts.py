@@ -71,7 +71,24 @@ class WorthFacts:
     besides: tuple[BesideFacts, ...] = ()
 
 
-class Facts(Protocol):
+class Known(Protocol):
+    """What can be known of the targets without the daemon, from the configuration and a clock."""
+
+    @property
+    def show_texts(self) -> bool:
+        """Whether inputs and outputs may be shown."""
+
+    def now(self) -> float:
+        """Seconds since 1970."""
+
+    def targets(self) -> Sequence[TargetFacts]:
+        """The targets in the configuration's order."""
+
+    def next_run_at(self, target: str, /) -> float | None:
+        """When the target runs next, in seconds since 1970; None if unknown."""
+
+
+class Facts(Known, Protocol):
     """The daemon, seen from metrics and web. Attributes may change from call to call, as a reload does it."""
 
     @property
@@ -87,21 +104,8 @@ class Facts(Protocol):
         """Where people reach the pages; None if nobody said."""
 
     @property
-    def show_texts(self) -> bool:
-        """Whether pages and API may show inputs and outputs."""
-
-    @property
     def slices(self) -> int:
         """How many slices per target and scorer ``/metrics`` holds."""
-
-    def now(self) -> float:
-        """Seconds since 1970."""
-
-    def targets(self) -> Sequence[TargetFacts]:
-        """The targets in the configuration's order."""
-
-    def next_run_at(self, target: str, /) -> float | None:
-        """When the target runs next, in seconds since 1970; None if unknown."""
 
     def reload_successful(self) -> bool | None:
         """Whether the configuration in force is the newest one; None if it was never loaded."""

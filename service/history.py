@@ -39,6 +39,7 @@ def subject(
     smallest_effect: float | None = None,
     reference: bool = False,
     logprobs: bool = False,
+    border: bool = False,
     promises: Mapping[str, float] | None = None,
 ) -> Subject:
     """The facts about a segment that every check may use."""
@@ -66,6 +67,7 @@ def subject(
         days=days_of(examples),
         reference=reference,
         logprobs=logprobs,
+        border=border,
         judges=tuple(s.scorer_name for s in scorers if getattr(s, "asks", False)),
         promises=promises or {},
     )

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -22,7 +23,7 @@ import numpy as np
 from checks.judge_drift import COUNTS, HUMAN, SCORES
 from checks.scorers import Scorer, score
 from checks.scorers._asking import AskingScorer, Replies
-from checks.types import Example, FloatArray, Response
+from checks.types import Example, FloatArray, Response, Served
 from service.anchors import Anchors, load
 
 if TYPE_CHECKING:
@@ -35,12 +36,27 @@ if TYPE_CHECKING:
 class Judged:
     """The target's scorers, those that ask knowing their replies, and what was seen of the judges, by name.
 
-    ``interrupted``: the process was asked to stop before all was asked.
+    ``asking`` holds how each was asked, by scorer. ``interrupted``: the process was asked to stop before all was asked.
     """
 
     scorers: tuple[Scorer, ...]
     seen: Mapping[str, FloatArray] = field(default_factory=dict)
     interrupted: bool = False
+    asking: Mapping[str, Asking] = field(default_factory=dict)
+
+    @property
+    def served(self) -> dict[str, Served]:
+        """What the judges said they are, by scorer, where one said anything."""
+        return {name: one.served for name, one in self.asking.items() if one.served != Served()}
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """How a judge was asked in a run: ``asked`` texts, of which some failed (counted by kind of error)."""
+
+    served: Served = field(default_factory=Served)
+    asked: int = 0
+    failures: Mapping[str, int] = field(default_factory=dict)
 
 
 def asking(scorers: Sequence[Scorer]) -> tuple[AskingScorer, ...]:
@@ -86,19 +102,42 @@ async def put_to_judges(
     """The same for any responses to the golden set; see :func:`ask_judges`."""
     known: dict[str, AskingScorer] = {}
     seen: dict[str, FloatArray] = {}
+    how: dict[str, Asking] = {}
     for scorer in asking(target.scorers):
         name, held = scorer.scorer_name, anchors.get(scorer.scorer_name)
         wanted = questions(scorer, golden.examples, responses)
         frozen = anchor_questions(scorer, held)
         kept = await asyncio.to_thread(shell.store.replies, scorer.fingerprint, wanted - frozen, since=since)
         texts = [*sorted(frozen), *sorted(wanted - frozen - kept.keys())]
-        replies, interrupted = await _asked(shell, target, scorer, texts)
-        if interrupted:
+        asked = await _asked(shell, target, scorer, texts, kept_as=scorer.fingerprint)
+        if asked is None:
             return Judged(target.scorers, interrupted=True)
+        replies, how[name] = asked
         known[name] = scorer.having(replace(replies, said={**kept, **replies.said}))
         seen |= observed(known[name], golden.examples, responses, held)
     scorers = tuple(known.get(scorer.scorer_name, scorer) for scorer in target.scorers)
-    return Judged(scorers, seen)
+    return Judged(scorers, seen, asking=how)
+
+
+async def judged_again(
+    shell: Shell,
+    target: Target,
+    scorer: AskingScorer,
+    examples: Sequence[Example],
+    responses: Sequence[Response],
+    *,
+    since: float,
+) -> AskingScorer | None:
+    """The scorer, knowing what its model says of these responses now; None if that was interrupted.
+
+    What was asked once more since ``since`` (seconds since 1970) is not asked a third time. These replies are kept
+    apart from those that runs are scored with.
+    """
+    kept_as = hashlib.sha256(f"again\0{scorer.fingerprint}".encode()).hexdigest()[:32]
+    wanted = questions(scorer, examples, responses)
+    kept = await asyncio.to_thread(shell.store.replies, kept_as, wanted, since=since)
+    asked = await _asked(shell, target, scorer, sorted(wanted - kept.keys()), kept_as=kept_as)
+    return None if asked is None else scorer.having(replace(asked[0], said={**kept, **asked[0].said}))
 
 
 def questions(scorer: AskingScorer, examples: Sequence[Example], responses: Sequence[Response]) -> set[str]:
@@ -147,22 +186,22 @@ def anchor_questions(scorer: AskingScorer, anchors: Anchors | None) -> set[str]:
 
 
 async def _asked(
-    shell: Shell, target: Target, scorer: AskingScorer, texts: Collection[str]
-) -> tuple[Replies, bool]:
-    """What the scorer's model replies to these texts now, kept as it comes; and whether it was stopped half-way."""
+    shell: Shell, target: Target, scorer: AskingScorer, texts: Collection[str], *, kept_as: str
+) -> tuple[Replies, Asking] | None:
+    """What the scorer's model replies to these texts now, kept as it comes; None if it was stopped half-way."""
     from service.conclude import cost_usd  # noqa: PLC0415  # conclude is loaded by now, and must not be circular
     from service.pipeline import plan_of  # noqa: PLC0415
     from service.replay import replay  # noqa: PLC0415
 
     if not texts:
-        return Replies(), False
+        return Replies(), Asking()
     by_id = {hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]: text for text in texts}
     came: list[Response] = []
 
     def save(batch: Sequence[Response]) -> None:
         came.extend(batch)
         answers = {by_id[r.example_id]: r.output for r in batch if r.answered and r.output is not None}
-        shell.store.put_replies(scorer.fingerprint, answers, shell.clock())
+        shell.store.put_replies(kept_as, answers, shell.clock())
 
     plan = replace(await asyncio.to_thread(plan_of, shell, target), repeats=1)
     questions = [Example(key, text) for key, text in by_id.items()]
@@ -177,4 +216,7 @@ async def _asked(
         for r in came
         if not r.answered
     }
-    return Replies(said, missing), result.interrupted
+    failures = Counter(str(r.error.kind) for r in came if r.error is not None)
+    return (
+        None if result.interrupted else (Replies(said, missing), Asking(result.served, len(texts), failures))
+    )

@@ -171,6 +171,7 @@ def secrets_of(config: Config, environ: Mapping[str, str] | None = None) -> set[
             target.endpoint,
             *([target.reference] if target.reference else []),
             *target.challengers.values(),
+            *(one for s in target.scorers if (one := getattr(s, "endpoint", None)) is not None),
         ]
     for part in parts:
         for key, where in part.secrets().items():

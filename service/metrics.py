@@ -68,6 +68,8 @@ NAMES: Mapping[str, tuple[str, ...]] = {
     "goldwatch_baseline_base_model_alike_ratio": ("target",),
     "goldwatch_first_token_shift_nats": ("target",),
     "goldwatch_baseline_first_token_shift_nats": ("target",),
+    "goldwatch_border_prompts_changed_ratio": ("target",),
+    "goldwatch_baseline_border_prompts_changed_ratio": ("target",),
     "goldwatch_judge_agreement": ("target", "scorer", "coefficient"),
     "goldwatch_judge_agreement_lower": ("target", "scorer", "coefficient"),
     "goldwatch_judge_agreement_upper": ("target", "scorer", "coefficient"),
@@ -135,6 +137,8 @@ _HELP = {
     "goldwatch_baseline_base_model_alike_ratio": "The same share in the baseline.",
     "goldwatch_first_token_shift_nats": "How far the log-probabilities of first tokens moved, in the mean (logprobs).",
     "goldwatch_baseline_first_token_shift_nats": "How far they usually move.",
+    "goldwatch_border_prompts_changed_ratio": "Share of border prompts (identity) that begin with another token.",
+    "goldwatch_baseline_border_prompts_changed_ratio": "The same share in the baseline.",
     "goldwatch_judge_agreement": "How well the judge agrees with people on its anchors beyond chance (ac1, kappa), in "
     "the last measured run: 1 fully, 0 as chance would.",
     "goldwatch_judge_agreement_lower": "Lower end of its 95% interval.",

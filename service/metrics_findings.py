@@ -30,8 +30,16 @@ OF_CHECKS: dict[str, dict[str, tuple[Callable[[Finding], tuple[str, ...]], _Read
         "goldwatch_baseline_base_model_alike_ratio": (lambda _: (), lambda f: f.baseline),
     },
     "identity": {
-        "goldwatch_first_token_shift_nats": (lambda _: (), lambda f: f.current),
-        "goldwatch_baseline_first_token_shift_nats": (lambda _: (), lambda f: f.baseline),
+        "goldwatch_first_token_shift_nats": (lambda _: (), lambda f: f.current if f.scorer is None else None),
+        "goldwatch_baseline_first_token_shift_nats": (
+            lambda _: (),
+            lambda f: f.baseline if f.scorer is None else None,
+        ),
+        "goldwatch_border_prompts_changed_ratio": (lambda _: (), lambda f: f.current if f.scorer else None),
+        "goldwatch_baseline_border_prompts_changed_ratio": (
+            lambda _: (),
+            lambda f: f.baseline if f.scorer else None,
+        ),
     },
 }
 """By check: its own metrics, the values of their labels after ``target``, and what is read of a finding."""

@@ -305,11 +305,28 @@ async def _carry_out(
             if judged.interrupted:
                 await asyncio.to_thread(store.release_lease, run_id, shell.owner)
                 return None
+        said = None
+        if target.asks_border_prompts and trouble is None and result is not None and result.ok:
+            from service.border import ask_border  # noqa: PLC0415  # only where they are asked
+
+            said = await ask_border(shell, target, golden, run_id)
+            if said is None:
+                await asyncio.to_thread(store.release_lease, run_id, shell.owner)
+                return None
         appraised = await asyncio.to_thread(
-            appraise, store, target, golden, run_id, served=served, trouble=trouble, base=base, judged=judged
+            appraise,
+            store,
+            target,
+            golden,
+            run_id,
+            served=served,
+            trouble=trouble,
+            base=base,
+            judged=judged,
+            border=said,
         )
         diagnosis = None
-        if appraised.judgement.verdict is Verdict.REGRESSED:
+        if appraised.judgement.verdict is Verdict.REGRESSED or appraised.judges_told:
             from service.causes import look  # noqa: PLC0415  # only a bad run asks
 
             diagnosis = await look(shell, target, golden, appraised)

@@ -92,7 +92,7 @@ class Requests:
 
 @dataclass(frozen=True, slots=True)
 class RunRecord:
-    """One run as it stands in the store."""
+    """One run as it stands in the store. ``judges``: what each scorer's own model said it is, where it was asked."""
 
     id: int
     target: str
@@ -119,6 +119,7 @@ class RunRecord:
     served: Served | None
     summaries: tuple[ScoreSummary, ...] = ()
     findings: tuple[Finding, ...] = ()
+    judges: Mapping[str, Served] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +206,19 @@ class BaseModelAnswers:
     input_tokens: int | None = None
     output_tokens: int | None = None
     cost_usd: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BorderPrompts:
+    """Prompts whose answer sits on the fence, as a search found them; none where the model has no such.
+
+    Each is asked ``draws`` times a run; ``as_configured``: at the target's own temperature, since another was refused.
+    """
+
+    prompts: tuple[Example, ...]
+    draws: int
+    as_configured: bool
+    at: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,16 @@ FindingObject = Mapping[str, Any]
 MINUS = "−"
 UNKNOWN = "–"
 
+_FAILURES = {
+    "connect": "cannot connect",
+    "tls": "TLS failed",
+    "timeout": "timed out",
+    "rate_limited": "rate limited",
+    "auth": "key refused",
+    "bad_body": "unreadable answer",
+    "limit": "daily limit reached",
+    "deadline": "not asked before the deadline",
+}
 _IN_SECONDS = frozenset({"latency"})
 _PROMISES = "promises"
 _PROMISED = {
@@ -25,7 +35,7 @@ _PROMISED = {
     "usd_per_1000_requests": "cost per 1,000 requests",
 }
 _ON_SCORES = frozenset({"quality", "floor", "generalization", "staleness", "adapter_applied", "judge_drift"})
-_IN_NATS = frozenset({"identity"})
+_IDENTITY, _BORDER = "identity", "border_prompts"
 _NAMED = {"adapter_applied": "adapter"}
 _LEADING = frozenset({"quality", "floor"})
 _OUTPUTS = "output_shift"
@@ -47,6 +57,8 @@ def subject(finding: FindingObject) -> str:
         return f"anchors of {name}"
     if check == _PROMISES:
         name = _PROMISED.get(name, name)
+    if (check, name) == (_IDENTITY, _BORDER):
+        name = _BORDER.replace("_", " ")
     return name if finding.get("slice") in (None, ALL) else f"{name} {finding['slice']}"
 
 
@@ -62,7 +74,7 @@ def value(finding: FindingObject, amount: float | None) -> str:
         return UNKNOWN
     if _is_length(finding):
         return f"{amount:,.0f} characters"
-    if finding.get("check") in _IN_NATS:
+    if _is_in_nats(finding):
         return f"{amount:.3f} nats"
     if _is_money(finding):
         return dollars(amount)
@@ -86,7 +98,7 @@ def change(finding: FindingObject) -> str:
         return f"{signed(effect, 2)} $"
     if _is_time(finding):
         return f"{signed(effect, 2)} s"
-    if finding.get("check") in _IN_NATS:
+    if _is_in_nats(finding):
         return f"{signed(effect, 3)} nats"
     return f"{signed(effect * 100)} points"
 
@@ -112,6 +124,11 @@ def is_share(finding: FindingObject) -> bool:
     """
     check = finding.get("check")
     return check in _ON_SCORES or (check == _OUTPUTS and finding.get("scorer") != _LENGTH)
+
+
+def _is_in_nats(finding: FindingObject) -> bool:
+    """True where values are log-probabilities: of border prompts only their share is known."""
+    return finding.get("check") == _IDENTITY and finding.get("scorer") != _BORDER
 
 
 def _is_length(finding: FindingObject) -> bool:
@@ -186,19 +203,43 @@ def clock(at: float | None) -> str:
 def worst(findings: Iterable[FindingObject]) -> FindingObject | None:
     """The finding that a headline is about: regressed, of a score, of the whole set, with an effect, the most evident.
 
-    Among equals the largest effect, then the first. None where there are no findings.
+    A fall comes before a floor, since it tells from what to what. Among equals the largest effect, then the first. None
+    where there are no findings.
     """
     return min(findings, key=_rank, default=None)
 
 
-def _rank(finding: FindingObject) -> tuple[bool, bool, bool, bool, float, float]:
+def _rank(finding: FindingObject) -> tuple[bool, bool, bool, bool, bool, float, float]:
     return (
         finding.get("verdict") != "regressed",
         finding.get("check") not in _LEADING,
         finding.get("slice") != ALL,
         finding.get("effect") is None,
+        finding.get("check") == "floor",
         -(finding.get("evidence") or 0.0),
         -abs(finding.get("effect") or 0.0),
+    )
+
+
+def in_order(findings: Iterable[FindingObject]) -> list[FindingObject]:
+    """The findings as people are told them: falls, floors, the adapter, then the rest; in their own order otherwise.
+
+    >>> [f["check"] for f in in_order([{"check": "identity"}, {"check": "floor"}, {"check": "quality"}])]
+    ['quality', 'floor', 'identity']
+    """
+    first = ("quality", "floor", "adapter_applied")
+    return sorted(findings, key=lambda f: first.index(f["check"]) if f["check"] in first else len(first))
+
+
+def failures(counts: Mapping[str, int], most: int = 4) -> str:
+    """Why examples have no answer, in words, the commonest first; ``counts`` is by kind of error.
+
+    >>> failures({"timeout": 2, "connect": 58})
+    'cannot connect × 58, timed out × 2'
+    """
+    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    return ", ".join(
+        f"{_FAILURES.get(kind, kind.replace('_', ' '))} × {many}" for kind, many in ordered[:most]
     )
 
 
@@ -222,10 +263,12 @@ def happened(finding: FindingObject) -> str:
     if check == _OUTPUTS and verdict == "regressed" and before is not None and now is not None:
         what = str(finding.get("reason") or "").rpartition(", since ")[0]
         return f"changed: {what}, {value(finding, before)} → {value(finding, now)}"
-    if verdict == "regressed" and now is not None and check in ("adapter_applied", *_IN_NATS):
+    if verdict == "regressed" and now is not None and check in ("adapter_applied", _IDENTITY):
         usual = "" if before is None else f" (usual: {value(finding, before)})"
         if check == "adapter_applied":
             return f"is not applied: {value(finding, now)} of the answers are the base model's{usual}"
+        if finding.get("scorer") == _BORDER:
+            return f"are answered otherwise: {value(finding, now)} begin with another token{usual}"
         return f"changed: first tokens are more or less likely by {value(finding, now)}{usual}"
     if check == _PROMISES and now is not None:
         limit = "" if before is None else f", promised is {value(finding, before)}"

@@ -18,8 +18,8 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.metadata import entry_points
 
@@ -81,6 +81,10 @@ class Diagnosis:
         unknown = f"; not known: {', '.join(self.not_looked_at)}" if self.not_looked_at else ""
         return (f"no cause found; looked at: {', '.join(self.looked_at)}{unknown}",)
 
+    def only(self, names: Collection[str]) -> Diagnosis:
+        """What is said of these causes alone."""
+        return replace(self, causes=tuple(cause for cause in self.causes if cause.name in names))
+
 
 @dataclass(frozen=True, slots=True)
 class Rule:
@@ -107,8 +111,8 @@ def rules() -> tuple[Rule, ...]:
     return tuple(found[name] for name in sorted(found))
 
 
-def diagnose(facts: Facts) -> Diagnosis:
-    """Ask every rule; the strongest :data:`MOST` causes, then those that say why fewer are known.
+def diagnose(facts: Facts, *, by: Collection[str] | None = None) -> Diagnosis:
+    """Ask every rule, or those of these names; the strongest :data:`MOST` causes first.
 
     A rule that fails is passed over and counts as one that could not look: a hint must never cost a page.
     """
@@ -116,6 +120,8 @@ def diagnose(facts: Facts) -> Diagnosis:
     looked: list[str] = []
     blind: list[str] = []
     for rule in rules():
+        if by is not None and rule.name not in by:
+            continue
         try:
             able = rule.needs(facts)
             cause = rule.find(facts) if able else None

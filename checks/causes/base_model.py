@@ -127,9 +127,7 @@ def _by_prose(facts: Facts) -> Cause | None:
         return None
     fact = f"{share(gained, len(pairs))} answers turned into sentences"
     unknown = "no base model is known to compare with: name it as reference"
-    return Cause(
-        "base_model", "perhaps the adapter is not applied", 0.64, (fact, *_listed(facts), unknown), _NEXT
-    )
+    return Cause("base_model", "the adapter is not applied", 0.64, (fact, *_listed(facts), unknown), _NEXT)
 
 
 def reads_as_prose(text: str) -> bool:

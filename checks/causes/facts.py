@@ -88,6 +88,39 @@ class Rescored:
 
 
 @dataclass(frozen=True, slots=True)
+class AskedAgain:
+    """A good run's stored answers, put to a judge once more: mean scores then and today, over ``of`` answers.
+
+    ``fell`` of them score lower today, ``gained`` higher; ``run`` is the good run.
+    """
+
+    run: int
+    was: float
+    today: float
+    fell: int
+    gained: int
+    of: int
+
+
+@dataclass(frozen=True, slots=True)
+class JudgeSeen:
+    """One scorer that asks a model of its own: who that said it was in a good run, and in the bad one.
+
+    ``asked`` counts what it was asked in the bad run, ``failures`` what it did not answer, by kind of error. ``told``
+    is what the check ``judge_drift`` says where it found a change or a silence; ``silent`` tells them apart.
+    """
+
+    scorer: str
+    before: Served | None = None
+    now: Served | None = None
+    again: AskedAgain | None = None
+    asked: int = 0
+    failures: Mapping[str, int] = field(default_factory=dict)
+    told: str | None = None
+    silent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class BrokenTerm:
     """A rule of a glossary, in words, and how many of ``of`` answers break it now and did in the good run."""
 
@@ -106,7 +139,8 @@ class Facts:
     the baseline. ``scorer`` is the one that lost most. ``identities`` are what the server said it was in the good runs,
     oldest first. ``onset_at`` is the start of the first bad run. ``told`` are the reasons of the checks that regressed,
     by name. ``terms`` are the rules of the target's glossary that are broken in either run; None: it has none.
-    ``known_bad`` are runs of earlier regressions, one of each, the newest first.
+    ``known_bad`` are runs of earlier regressions, one of each, the newest first. ``judges`` are the models that scorers
+    ask.
     """
 
     examples: tuple[Example, ...] = ()
@@ -124,6 +158,7 @@ class Facts:
     told: Mapping[str, str] = field(default_factory=dict)
     terms: tuple[BrokenTerm, ...] | None = None
     known_bad: tuple[Side, ...] = ()
+    judges: tuple[JudgeSeen, ...] = ()
 
     @property
     def comparable(self) -> bool:

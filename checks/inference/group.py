@@ -1,7 +1,7 @@
 """Did one score drop? The streams of one scorer (headline, rare failures, slices), folded over runs.
 
 A group watches one score of one golden set: a mean stream over all examples (``noise.py``), a rare-failure
-stream (``counts.py``) and a mean stream per slice, which share the group's part of the budget 40/35/25 (60/40
+stream (``counts.py``) and a mean stream per slice, which share the group's part of the budget 36/39/25 (55/45
 without slices; what is absent is shared among the rest). ``initial`` and ``advance`` are the whole interface:
 ``advance`` takes in rows of scores, one live run or ten thousand recorded ones, and gives the
 new state and what each row showed. The state is a value (``streams.py``): everything that is used at a run was
@@ -17,19 +17,29 @@ Once paged, nothing is learnt until the drop is over (``resolve.py``): a broken 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
-from checks.inference import calibration, clock, conformal, counts, noise, onset, reference, resolve, tails
+from checks.inference import (
+    calibration,
+    clock,
+    conformal,
+    counts,
+    noise,
+    onset,
+    overshoot,
+    reference,
+    resolve,
+    tails,
+)
 from checks.inference.streams import REMEMBERED, Page, Plan, State, Trace, initial
+from checks.inference.stretch import Now
 from checks.types import BoolArray, FloatArray
 
 __all__ = ["CHUNK", "REMEMBERED", "STATE_TYPES", "Page", "Plan", "State", "Trace", "advance", "initial"]
 
-WARM, REST, HELD = 0.05, 10.0, 0.1
+WARM, REST, HELD = 0.05, 10.0, 0.2
 """After a run that was not at its cap, and from evidence below WARM or below REST times the time between runs (what
 time alone brings on a sparse schedule), one bad run may lift the evidence to HELD at most: two runs must agree. What
 one glitch leaves behind pages later with about that chance, however healthy the runs that follow."""
@@ -199,85 +209,6 @@ def _refit(plan: Plan, state: State) -> State:
     )
 
 
-class _Past:
-    """The newest ``keep`` rows of something, oldest first: an array that grows by a row at a time."""
-
-    def __init__(self, rows: NDArray[Any], keep: int) -> None:
-        self._rows, self._keep, self._more = rows, keep, list[Any]()
-
-    def add(self, row: FloatArray | np.float64) -> None:
-        self._more.append(row)
-
-    def clear(self) -> None:
-        self._rows, self._more = self._rows[:0], []
-
-    def array(self) -> NDArray[Any]:
-        if self._more:
-            added = np.asarray(self._more[-self._keep :]).astype(self._rows.dtype)
-            whole = np.concatenate([self._rows, added])
-            self._rows, self._more = whole[-self._keep :], []
-        return self._rows
-
-
-@dataclass(slots=True)
-class _Now:
-    """What changes from run to run while a stretch is judged; the state takes it over at the stretch's end."""
-
-    seen: int
-    last_at_h: float | None
-    evidence: FloatArray
-    noise: noise.Noise
-    counts: counts.Counts | None
-    held: FloatArray
-    tails: tails.Tails
-    record: calibration.Record
-    hot: bool
-    page: Page | None
-    log_e: _Past
-    dt: _Past
-    shift: _Past
-    pool: _Past
-
-    @classmethod
-    def of(cls, plan: Plan, state: State) -> _Now:
-        assert state.noise is not None  # noqa: S101  # only an armed group judges
-        return cls(
-            state.seen,
-            state.last_at_h,
-            state.evidence,
-            state.noise,
-            state.counts,
-            state.held,
-            state.tails,
-            state.record,
-            state.hot,
-            state.page,
-            _Past(state.past_log_e, plan.remembered),
-            _Past(state.past_dt, plan.remembered),
-            _Past(state.past_shift, plan.remembered),
-            _Past(state.pool.T, conformal.POOL),
-        )
-
-    def into(self, state: State) -> State:
-        return replace(
-            state,
-            seen=self.seen,
-            last_at_h=self.last_at_h,
-            evidence=self.evidence,
-            noise=self.noise,
-            counts=self.counts,
-            held=self.held,
-            tails=self.tails,
-            record=self.record,
-            hot=self.hot,
-            page=self.page,
-            past_log_e=self.log_e.array(),
-            past_dt=self.dt.array(),
-            past_shift=self.shift.array(),
-            pool=np.ascontiguousarray(self.pool.array().T),
-        )
-
-
 def _judge(
     plan: Plan,
     state: State,
@@ -294,19 +225,18 @@ def _judge(
     y = reference.statistic(plan.masks, fitted, scores, answered)
     margin = plan.masks.sum(axis=1) * plan.margin / fitted.unit
     x, m = counts.count(state.counts, scores, answered) if state.counts else (y, y)
-    weights = plan.bets
     measured: BoolArray = np.any(answered, axis=1)
     learnt = np.zeros(len(scores), dtype=bool)
-    now = _Now.of(plan, state)
+    now = Now.of(plan, state)
     for i in range(len(scores)):
         at, threshold = float(at_h[i]), float(threshold_h[i])
         if not measured[i]:
             since = 0.0 if now.last_at_h is None else at - now.last_at_h
-            resting = float(weights @ now.evidence + since) / threshold
+            resting = float(_weights(plan, now.noise) @ now.evidence + since) / threshold
             trace.evidence[offset + i] = now.page.evidence if now.page else min(resting, 0.999)
             continue
         prediction, capped, parts = _one(
-            plan, fitted, now, weights, y[i], margin, x[i], m[i], at, threshold, learn=learn
+            plan, fitted, now, y[i], margin, x[i], m[i], at, threshold, learn=learn
         )
         trace.parts[offset + i] = parts
         trace.capped[offset + i] = capped
@@ -321,7 +251,7 @@ def _judge(
 
 
 def _learn(
-    now: _Now,
+    now: Now,
     prediction: noise.Prediction,
     y: FloatArray,
     x: FloatArray,
@@ -349,8 +279,7 @@ def _learn(
 def _one(
     plan: Plan,
     fitted: reference.Reference,
-    now: _Now,
-    weights: FloatArray,
+    now: Now,
     y: FloatArray,
     margin: FloatArray,
     x: FloatArray,
@@ -362,6 +291,7 @@ def _one(
 ) -> tuple[noise.Prediction, bool, FloatArray]:
     """Judge one measured run: what was predicted, whether it was at its cap, and the evidence by stream."""
     blind = np.isnan(y)
+    weights = _weights(plan, now.noise)
     clean = np.where(blind, now.noise.mean, y) if blind.any() else y
     prediction = noise.predict(now.noise, clean, at_h)
     z_mean = noise.z_values(prediction, margin)
@@ -415,6 +345,14 @@ def _mixed(plan: Plan, weights: FloatArray, log_e: FloatArray) -> FloatArray:
 _LOG_THETA_WEIGHTS, _LOG_GAMMA_WEIGHTS = np.log(noise.THETA_WEIGHTS), np.log(counts.GAMMA_WEIGHTS)
 
 
+def _weights(plan: Plan, learnt: noise.Noise) -> FloatArray:
+    """The weights of all bets at a run; rare failures go with the headline."""
+    factor = overshoot.factor(learnt)
+    if not plan.corrected:
+        factor = np.minimum(factor, 1.0)
+    return plan.bets * _per_bet(plan, np.append(factor, factor[0]))
+
+
 def _per_bet(plan: Plan, by_stream: FloatArray) -> FloatArray:
     """A value per stream repeated for each of its bets."""
     means = np.repeat(by_stream[:-1], len(noise.THETAS))
@@ -427,7 +365,7 @@ def _parts(plan: Plan, relative: FloatArray) -> FloatArray:
     return np.append(relative[:means].reshape(plan.streams, -1).sum(axis=1), relative[means:].sum())
 
 
-def _page(plan: Plan, now: _Now, weights: FloatArray, parts: FloatArray) -> Page:
+def _page(plan: Plan, now: Now, weights: FloatArray, parts: FloatArray) -> Page:
     lead = int(np.argmax(parts))
     stream = 0 if lead == plan.streams else lead
     probability = onset.posterior(now.log_e.array(), now.dt.array(), weights)
@@ -446,7 +384,7 @@ def _page(plan: Plan, now: _Now, weights: FloatArray, parts: FloatArray) -> Page
     )
 
 
-def _recover(plan: Plan, now: _Now, page: Page, shift: FloatArray) -> None:
+def _recover(plan: Plan, now: Now, page: Page, shift: FloatArray) -> None:
     """One more measured run under a standing page; when it is over the clock starts again from nothing.
 
     A run that does not show the stream that paged says nothing of it.

@@ -18,7 +18,8 @@ so its mean under the mixture is 1. z is positive when the run is *worse*.
 A deviation from the textbook: an innovation beyond 4 sd is learnt as if it were 4 sd. A broken run then
 does not teach the model that such runs are ordinary before the next one can confirm it.
 
-**Runs are learnt late**: the coefficients learn a run after 16 more runs, an eighth of the runs so far at first. A drop
+**Runs are learnt late**: the coefficients learn a run after 16 more runs, an eighth of the runs so far at first, and
+after 48 once 150 runs have shown that the noise is not slow (``settled``, by the first stream). A drop
 of a point takes a day or more of runs to be sure of; learnt at once, it becomes the new mean, or passes for slow
 noise, while the evidence is still growing. What a run is predicted *from* (the last run, the ewma) and which model is
 believed (the weights) are never late: noise that has become slow is seen at once.
@@ -48,6 +49,12 @@ BETTER = 1.5
 
 LATEST, LATE_SHARE = 16, 0.125
 """A run is learnt after at most so many more runs, and at most so large a share of the runs so far."""
+
+LATE_SETTLED = 48
+"""A run is learnt after so many more runs where the noise is known not to be slow."""
+
+SETTLED_RUNS, SLOW = 150, 0.4
+"""Noise is settled after so many runs, if less than this part of a lasting shift would pass for slow noise."""
 
 THETAS = np.array([0.25, 0.5, 1.0, 2.0, 4.0])
 THETA_WEIGHTS = np.array([0.05, 0.45, 0.35, 0.1, 0.05])
@@ -173,6 +180,17 @@ def better(z: FloatArray) -> BoolArray:
     return out
 
 
+def persistence(state: Noise) -> FloatArray:
+    """The part [S] of a lasting shift that the models, as they are believed, explain away as slow noise."""
+    out: FloatArray = (np.exp(state.log_w) * state.coef[..., _LAG].sum(axis=-1)).sum(axis=-1)
+    return out
+
+
+def settled(state: Noise) -> BoolArray:
+    """Streams [S] that have been seen often enough to say that their noise is not slow, and whose noise is not."""
+    return (state.seen >= SETTLED_RUNS) & (persistence(state) < SLOW)
+
+
 def learn(
     state: Noise, prediction: Prediction, y: FloatArray, at_h: float, *, seen: BoolArray | bool = True
 ) -> Noise:
@@ -194,7 +212,8 @@ def learn(
     waiting = np.concatenate([state.waiting, row])
     hours = np.append(state.waiting_at, at_h)
     counted = state.seen + seen
-    ready = max(len(waiting) - min(LATEST, int(LATE_SHARE * counted.max())), 0)
+    late = LATE_SETTLED if settled(state)[0] else min(LATEST, int(LATE_SHARE * counted.max()))
+    ready = max(len(waiting) - late, 0)
     state = replace(
         state,
         seen=counted,

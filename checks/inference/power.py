@@ -6,7 +6,7 @@ before and q after a drop, K repeats, n examples and N past runs, one run shows
     y    ~ Normal(-sum(p - q) / s, v)        s^2 = sum p (1 - p) / K, v from q likewise, times the dispersion
     x_k  ~ Binomial(m_k, mean chance to fail in stratum k)      rare failures, strata as ``counts.py`` fits them
 
-``STREAMS`` histories are drawn with fixed seeds, the mean is learnt while they run on (recursive residuals: Brown,
+``STREAMS`` histories are drawn with fixed seeds, the mean is learnt late while they run on (recursive residuals: Brown,
 Durbin, Evans 1975), bets, weights, caps and the two-runs rule are the engine's own, and the smallest drop is the
 one at which ``POWER`` of them page in time; it is found by bisection with common random numbers. What the engine
 does beyond it (learning cycles and autocorrelation beside the constant) is not simulated:
@@ -22,13 +22,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from statistics import NormalDist
 from typing import Literal
 
 import numpy as np
 
-from checks.inference import clock, conformal, counts, group, noise
+from checks.inference import clock, conformal, counts, group, noise, overshoot
 from checks.types import BoolArray, FloatArray
 
 Shape = Literal["fade", "loss"]
@@ -36,7 +36,10 @@ Shape = Literal["fade", "loss"]
 POWER = 0.8
 """The share of drops that is found in time: "finds" means at least this."""
 
-STREAMS = 96
+STREAMS, PASTS = 96, 12
+_OF = np.arange(STREAMS) % PASTS
+"""Histories, and pasts that strata are fitted to: history i goes on from past ``_OF[i]``."""
+
 CONFIRM_H = 1.0 / 60.0
 """How long after a bad run its confirmation starts, hours."""
 
@@ -101,7 +104,7 @@ def smallest_drop(
     >>> import numpy as np
     >>> often = Setting(np.full(200, 0.8), interval_h=1.0, threshold_h=2160.0, history_runs=178)
     >>> day, week = smallest_drop(often, 24.0), smallest_drop(often, 168.0)
-    >>> 0.01 < week < day < 0.05
+    >>> 0.005 < week < day < 0.05
     True
 
     Args:
@@ -187,7 +190,11 @@ class _Past:
         within = self.masks @ spread
         self.unit = np.sqrt(np.maximum(within, _LEAST_VARIANCE)) * setting.dispersion
         self.ranked = within < _RANKED_BELOW
-        self.state, self.bar = self._strata()
+        fits, bars = zip(*(self._strata(seed) for seed in range(PASTS)), strict=True)
+        self.member = np.array([fit.member for fit in fits])
+        self.failures = np.array([fit.failures for fit in fits])
+        self.answers = np.array([fit.answers for fit in fits])
+        self.known, self.bar = self.member.sum(axis=1), np.array(bars)
         _, self.sd = _law(self, setting.rates)
         rng = np.random.default_rng(13)
         drawn = [
@@ -209,11 +216,12 @@ class _Past:
             chosen.append(all_bets[each : 2 * each])
         if self.setting.rare:
             chosen.append(all_bets[plan.streams * each :])
-        return np.concatenate(chosen)
+        past = np.array(self.setting.history_runs), np.array(self.setting.persistence)
+        return np.concatenate(chosen) * float(overshoot.of(*past))
 
-    def _strata(self) -> tuple[counts.Counts, FloatArray]:
+    def _strata(self, seed: int) -> tuple[counts.Counts, FloatArray]:
         """The strata as a past drawn from the rates would fit them; and each example's bar in right repeats."""
-        setting, rng = self.setting, np.random.default_rng(11)
+        setting, rng = self.setting, np.random.default_rng((11, seed))
         past, repeats = setting.history_runs, setting.repeats
         answers = np.full(len(setting.rates), float(past))
         if repeats == 1:
@@ -237,15 +245,13 @@ class _Past:
         return out
 
     def failing(self, rates: FloatArray) -> FloatArray:
-        """The chance of each example [examples] to fail in one run, as the rare-failure stream counts it."""
-        repeats = self.setting.repeats
-        if repeats == 1:
-            return 1.0 - rates
-        chance = np.zeros(len(rates))
+        """The chance [pasts, strata] of an answer to fail in one run, as the rare-failure stream counts it."""
+        repeats, chance = self.setting.repeats, np.zeros(self.bar.shape)
         for right in range(repeats):
             mass = math.comb(repeats, right) * rates**right * (1.0 - rates) ** (repeats - right)
             chance += np.where(right < self.bar, mass, 0.0)
-        return chance
+        out: FloatArray = np.einsum("pe,pes->ps", chance, self.member) / np.maximum(self.known, 1.0)
+        return out
 
 
 def _rough(past: _Past, runs: int, where: BoolArray) -> float:
@@ -283,14 +289,15 @@ def _simulate(
     learnt = _Learnt(
         mean=np.random.default_rng(3).standard_normal((STREAMS, len(shift))) * past.sd / math.sqrt(seen),
         ss=np.tile(seen * past.sd**2, (STREAMS, 1)),
-        failures=np.tile(past.state.failures, (STREAMS, 1)),
-        answers=past.state.answers,
+        failures=past.failures[_OF],
+        answers=past.answers[_OF],
         seen=seen,
     )
     evidence, paged, hot = clock_at.copy(), np.zeros(STREAMS, dtype=bool), np.zeros(STREAMS, dtype=bool)
     caps = size * clock.log_caps(past.weights, dt_h, threshold)
     again = clock.log_caps(past.weights, CONFIRM_H, threshold)
-    for _ in range(runs // size):
+    late = _late(setting)
+    for step in range(runs // size):
         log_e, after = _one_step(past, learnt, rates, shift, sd, size, rng)
         before, evidence, capped = evidence, *_clocked(evidence, log_e, caps, size * dt_h)
         level = evidence @ past.weights
@@ -301,16 +308,25 @@ def _simulate(
             log_e, _ = _one_step(past, learnt, rates, shift, sd, 1, rng)
             confirmed, _ = _clocked(evidence, log_e, again, CONFIRM_H)
             evidence = np.where(capped[:, None], confirmed, evidence)
-        hot, learnt = capped, after
+        hot = capped
+        learnt = (
+            after if step * size >= late else replace(after, mean=learnt.mean, ss=learnt.ss, seen=learnt.seen)
+        )
         paged |= evidence @ past.weights >= threshold * (1.0 - 1e-9)
         if not healthy and paged.mean() >= enough:
             break
     return float(paged.mean()), evidence
 
 
+def _late(setting: Setting) -> float:
+    """Runs of the drop before the first of them is learnt."""
+    settled = setting.history_runs >= noise.SETTLED_RUNS and setting.persistence < noise.SLOW
+    return noise.LATE_SETTLED if settled else min(noise.LATEST, noise.LATE_SHARE * setting.history_runs)
+
+
 @dataclass(frozen=True, slots=True)
 class _Learnt:
-    """What every simulated history has learnt: mean and squares of y [histories, streams], a and b by stratum."""
+    """What the histories have learnt: mean and squares of y [histories, streams], a and b [histories, strata]."""
 
     mean: FloatArray
     ss: FloatArray
@@ -347,13 +363,10 @@ def _one_step(
     ss = learnt.ss * (1.0 + (size - 1) / seen) + taken**2 / spread
     if not setting.rare:
         return log_e, _Learnt(mean, ss, learnt.failures, learnt.answers, seen + size)
-    known = past.state.member.sum(axis=0)
-    chance = past.failing(rates) @ past.state.member / np.maximum(known, 1.0)
+    known, chance = past.known[_OF], past.failing(rates)[_OF]
     x = _failures(rng, known * size, chance, setting.cv2 / size)
     shape = 1.0 / (1.0 / learnt.failures + setting.cv2 / size)
-    rare = rare_log_e(
-        shape, learnt.answers * shape / learnt.failures, x, np.broadcast_to(known * size, x.shape)
-    )
+    rare = rare_log_e(shape, learnt.answers * shape / learnt.failures, x, known * size)
     after = _Learnt(mean, ss, learnt.failures + x, learnt.answers + known * size, seen + size)
     return np.concatenate([log_e, rare], axis=1), after
 
@@ -384,11 +397,11 @@ def _ranks(past: _Past, rates: FloatArray, size: int, rng: np.random.Generator) 
 
 
 def _failures(rng: np.random.Generator, known: FloatArray, chance: FloatArray, cv2: FloatArray) -> FloatArray:
-    """Failures by stratum [histories, strata] in one run."""
+    """Failures by stratum [histories, strata] in one run; known, chance are of that shape too."""
     sigma2 = np.log1p(cv2)
     shared = rng.standard_normal((STREAMS, 1))
     drawn = np.exp(np.sqrt(sigma2) * shared - 0.5 * sigma2) * chance
-    return rng.binomial(known.astype(int), np.clip(drawn, 0.0, 1.0), (STREAMS, len(known))).astype(float)
+    return rng.binomial(known.astype(int), np.clip(drawn, 0.0, 1.0)).astype(float)
 
 
 def rare_log_e(a: FloatArray, b: FloatArray, x: FloatArray, m: FloatArray) -> FloatArray:

@@ -28,7 +28,7 @@ class Plan:
     ``masks`` [streams, examples], the first one all true; ``names`` the streams' names, the first "all";
     ``key`` numbers the group for the counter-based generator; ``margin`` is a drop that is granted, in
     units of the score; ``least_variance`` floors PB, and below ``conformal_below`` the mean stream is conformal;
-    ``remembered`` runs are kept for the onset.
+    ``remembered`` runs are kept for the onset; ``corrected``: the threshold may lie below the bound (``overshoot.py``).
     """
 
     masks: BoolArray
@@ -40,6 +40,7 @@ class Plan:
     least_variance: float = 0.5
     conformal_below: float = 2.5
     remembered: int = REMEMBERED
+    corrected: bool = True
 
     @property
     def streams(self) -> int:
@@ -50,7 +51,7 @@ class Plan:
     def bets(self) -> FloatArray:
         """The weight of every bet [bets], summing to 1: mean streams' thetas in order, then the gammas."""
         slices = self.streams - 1
-        parts = {"mean": 0.4 if slices else 0.6, "rare": (0.35 if slices else 0.4) * self.rare}
+        parts = {"mean": 0.36 if slices else 0.55, "rare": (0.39 if slices else 0.45) * self.rare}
         parts["slices"] = 0.25 if slices else 0.0
         whole = sum(parts.values())
         shares = [parts["mean"] / whole, *[parts["slices"] / whole / max(slices, 1)] * slices]

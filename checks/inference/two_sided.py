@@ -57,6 +57,7 @@ def blocks(
         least_variance=least_variance,
         conformal_below=conformal_below,
         rare_part=rare_part,
+        corrected=False,
     )
 
 

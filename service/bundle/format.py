@@ -108,6 +108,7 @@ class SubjectPart(Part):
     smallest_effect: Number
     reference: bool = False
     logprobs: bool = False
+    border: bool = False
     promises: dict[str, float] = Field(default_factory=dict)
     gaps: list[GapPart] = Field(default_factory=list)
     days: list[Number] | None = None
@@ -116,7 +117,7 @@ class SubjectPart(Part):
 class MeasurementPart(Part):
     """One run as the checks saw it. Lists run over the golden set; null is unscored, unanswered or unknown.
 
-    Those of ``judged`` run over the anchors of a judge.
+    Those of ``judged`` run over the anchors of a judge, or over border prompts.
     """
 
     run: int

@@ -194,6 +194,7 @@ def _subject(stated: SubjectPart, scorers: Sequence[Scorer]) -> Subject:
         days=None if stated.days is None else np.array(stated.days, dtype=float),
         reference=stated.reference,
         logprobs=stated.logprobs,
+        border=stated.border,
         judges=tuple(s.scorer_name for s in scorers if getattr(s, "asks", False)),
         promises=stated.promises,
     )

@@ -166,6 +166,7 @@ def _subject(
         smallest_effect=about.smallest_effect,
         reference=about.reference,
         logprobs=about.logprobs,
+        border=about.border,
         promises=dict(about.promises),
         gaps=[
             GapPart(name=name, new=gap.new.tolist(), known=gap.known.tolist())

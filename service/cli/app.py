@@ -34,6 +34,7 @@ COMMANDS = {
     "worker": "Run one more worker for a serve on PostgreSQL.",
     "baseline": "Look at, accept or export the baseline that says what healthy is.",
     "traffic": "See what production asks, and export what the golden set lacks.",
+    "status": "Say how every target stands now, the worst first, and what is firing.",
     "history": "List every run of a target, oldest first.",
     "explain": "Say why a run was judged as it was.",
     "report": "Write the one page that says whether a fine-tune still pays.",

@@ -124,7 +124,10 @@ class Web(Section):
     token_file: Annotated[HomePath | None, Field(description="The file with that token.")] = None
     external_url: Annotated[
         Annotated[str, AfterValidator(_web_address)] | None,
-        Field(description="The address that links in messages begin with."),
+        Field(
+            description="The address that links in messages begin with. Where `listen` is on loopback, requests by its "
+            "name are answered too: a proxy on the same machine passes that on."
+        ),
     ] = None
     show_texts: Annotated[bool, Field(description="Whether pages and API show inputs and outputs.")] = True
     webhooks: Annotated[
@@ -354,6 +357,23 @@ class Traffic(Section):
     ] = TRAFFIC_WINDOW_S
 
 
+class Identity(Section):
+    """Border prompts: one-token requests whose answer sits on the fence, found by themselves, never scored."""
+
+    border_prompts: Annotated[
+        int,
+        Field(
+            ge=8,
+            le=40,
+            description="How many are asked in every run; a search takes some three hundred once.",
+        ),
+    ] = 20
+    temperature: Annotated[
+        float,
+        Field(ge=0, le=2, description="At which they are asked; at 0 least is left to chance."),
+    ] = 0.0
+
+
 class Target(Section):
     """One deployed model under watch."""
 
@@ -425,6 +445,14 @@ class Target(Section):
             json_schema_extra=_or_false,
         ),
     ] = Bursts()
+    identity: Annotated[
+        Identity | None,
+        Field(
+            description="Tell by border prompts whether another model is served, where answers come without "
+            "log-probabilities (which say more, and need no requests); `{}` as by default. Not asked where nothing is "
+            "said."
+        ),
+    ] = None
     traffic: Annotated[
         Traffic | None,
         Field(
@@ -451,6 +479,21 @@ class Target(Section):
     def traffic_share(self) -> float:
         """What the target's traffic has of the false-alarm budget; 0 where it is not watched."""
         return 0.0 if self.traffic is None else self._share * TRAFFIC_PART
+
+    @property
+    def asks_border_prompts(self) -> bool:
+        """Whether border prompts are asked beside the golden set."""
+        return self.identity is not None and not self.endpoint.gives_logprobs
+
+    @model_validator(mode="after")
+    def _one_token_can_be_asked(self) -> Self:
+        bound = getattr(self.endpoint, "one_token", None)
+        if self.asks_border_prompts and (bound is None or bound(None) is None):
+            raise _fault(
+                f"identity: border prompts need answers of one token, which the kind {self.endpoint.kind} cannot be "
+                "asked for; remove it, or set logprobs where the kind has it"
+            )
+        return self
 
     def scorer(self, name: str) -> Scorer:
         """The scorer of that name.

@@ -35,7 +35,7 @@ from service.daemon.facts import facts_of
 from service.daemon.finds import Finds
 from service.daemon.lookout import Lookout
 from service.daemon.rollouts import Rollouts
-from service.daemon.server import WebServer, address
+from service.daemon.server import WebServer, address, is_local
 from service.daemon.traffic import Traffic
 from service.daemon.watch import Crew, Watch
 from service.daemon.worth import Worths
@@ -147,7 +147,7 @@ class Daemon:
         from service.web.app import create_app  # noqa: PLC0415  # FastAPI is heavy, and tests of parts need none
 
         self._listen_to_signals()
-        server = WebServer(create_app(self._store, self, take=self._take))
+        server = WebServer(create_app(self._store, self, take=self._take, local=is_local(self._bound)))
         web = asyncio.create_task(server.serve(sockets=[self._bound] if self._bound else None), name="web")
         async with notifier_client() as client:
             outbox = asyncio.create_task(

@@ -14,7 +14,7 @@ import structlog
 
 from service import __version__, logs
 from service.daemon.daemon import Daemon
-from service.daemon.server import WebServer
+from service.daemon.server import WebServer, is_local
 from service.errors import UserError
 from service.schedule import next_tick
 
@@ -33,7 +33,7 @@ class Reader(Daemon):
         from service.web.app import create_app  # noqa: PLC0415  # FastAPI is heavy, and tests of parts need none
 
         self._listen_to_signals()
-        server = WebServer(create_app(self._store, self, read_only=True))
+        server = WebServer(create_app(self._store, self, read_only=True, local=is_local(self._bound)))
         web = asyncio.create_task(server.serve(sockets=[self._bound] if self._bound else None), name="web")
         self._put_in_force(self.config, None)
         _log.info(

@@ -232,7 +232,7 @@ class Story:
         self._facts = DemoFacts(self.config, self._clock)
         from service.web.app import create_app  # noqa: PLC0415  # heavy, and only once all else is well
 
-        self._web.application = create_app(self.store, self._facts)
+        self._web.application = create_app(self.store, self._facts, local=True)
         outward = await enter(open_notifier_client())
         deliveries = asyncio.create_task(
             dispatch.run_forever(

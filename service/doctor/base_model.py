@@ -37,7 +37,7 @@ from __future__ import annotations
 
 import math
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -186,7 +186,7 @@ def base_model_of(target: Target, served: Served) -> tuple[Endpoint, str] | None
     parent, endpoint = served.parent, target.endpoint
     if parent is None or parent == endpoint.model_name or parent not in (served.models or ()):
         return None
-    return _with(endpoint, {"model": parent}), "parent"
+    return endpoint.changed({"model": parent}), "parent"
 
 
 def as_asked(endpoint: Endpoint, reference: Endpoint) -> Endpoint:
@@ -199,16 +199,7 @@ def as_asked(endpoint: Endpoint, reference: Endpoint) -> Endpoint:
         return reference
     own = reference.model_fields_set | (_PROMPT if reference.model_fields_set & _PROMPT else frozenset())
     asked = endpoint.model_fields_set - endpoint.CONNECTION - own
-    return _with(reference, {name: getattr(endpoint, name) for name in asked}) if asked else reference
-
-
-def _with(endpoint: Endpoint, values: Mapping[str, Any]) -> Endpoint:
-    """A copy with other values; made anew, so that nothing which was computed from the old ones stays."""
-    fields = type(endpoint).model_fields
-    given = {fields[n].alias or n: getattr(endpoint, n) for n in endpoint.model_fields_set if n not in values}
-    return type(endpoint).model_validate(
-        given | {fields[name].alias or name: v for name, v in values.items()}
-    )
+    return reference.changed({name: getattr(endpoint, name) for name in asked}) if asked else reference
 
 
 async def ask_both(

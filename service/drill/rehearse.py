@@ -79,6 +79,7 @@ def shadow_of(
 ) -> tuple[Config, Target]:
     """The configuration of the shadow: the same questions and statistics, nobody to tell, no limit per day.
 
+    Border prompts are not asked: a search of the shadow's own would learn the model that it is to tell.
     The base model is held against where its answers are known (``known_base``), and is not asked anew.
 
     What a drill may use is held against the real limits before it begins (:func:`check_limits`), since a virtual day
@@ -91,6 +92,7 @@ def shadow_of(
             "baseline": BaselineSource.model_construct(runs=target.baseline.runs, from_file=baseline),
             "reference": target.reference if known_base else None,
             "challengers": {},
+            "identity": None,
             "notify": (),
             "bursts": Bursts(per_hour=0),
             "limits": Limits(requests_per_second=target.limits.requests_per_second),

@@ -10,7 +10,8 @@ Only this room and ``service/notifiers`` open connections outward.
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -83,6 +84,19 @@ class Endpoint(Plugin):
     def gives_logprobs(self) -> bool:
         """Whether answers are asked for with the log-probabilities of their tokens."""
         return bool(getattr(self, "logprobs", False))
+
+    def one_token(self, temperature: float | None) -> Self | None:  # noqa: ARG002
+        """The same model, asked for the first token of an answer only; None where the protocol cannot bound one.
+
+        ``temperature`` is asked for in place of the configured one; None: as configured.
+        """
+        return None
+
+    def changed(self, values: Mapping[str, Any]) -> Self:
+        """A copy with other values; made anew, so that nothing which was computed from the old ones stays."""
+        fields = type(self).model_fields
+        given = {fields[n].alias or n: getattr(self, n) for n in self.model_fields_set if n not in values}
+        return type(self).model_validate(given | {fields[n].alias or n: v for n, v in values.items()})
 
     @abstractmethod
     def question(self) -> Json:

@@ -11,7 +11,7 @@ from abc import abstractmethod
 from collections.abc import AsyncGenerator
 from contextlib import suppress
 from functools import cached_property
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -36,6 +36,12 @@ if TYPE_CHECKING:
 
 _AFTER_DONE_S = 0.25
 _MOST_MODELS = 200
+_BOUNDS = ("max_tokens", "max_completion_tokens")
+_FORMS = frozenset({
+    "response_format", "tools", "tool_choice", "stop", "grammar", "json_schema", "guided_json", "guided_regex",
+    "guided_choice", "guided_grammar", "structured_outputs", "stream_options",
+})  # fmt: skip
+"""What decides how an answer begins, or ends, whatever the model would say."""
 
 
 class Reading:
@@ -86,6 +92,13 @@ class OpenAI(AsksByModel, HttpEndpoint):
     def url(self) -> str:
         """The address that requests go to."""
         return f"{self.base_url}{self.PATH}"
+
+    def one_token(self, temperature: float | None) -> Self:
+        """Bound by the parameter that is configured, else ``max_tokens``; free of any form, and whole at once."""
+        bound = next((name for name in _BOUNDS if name in self.params), _BOUNDS[0])
+        params = {name: value for name, value in self.params.items() if name not in (*_BOUNDS, *_FORMS)}
+        params |= {bound: 1} | ({} if temperature is None else {"temperature": temperature})
+        return self.changed({"params": params, "stream": False, "logprobs": False})
 
     @abstractmethod
     def logprob_options(self) -> dict[str, Any]:

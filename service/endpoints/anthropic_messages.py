@@ -11,7 +11,7 @@ count of input tokens holds those read from and written to the cache, which the 
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 from urllib.parse import quote
 
 from pydantic import Field, model_validator
@@ -93,6 +93,14 @@ class AnthropicMessages(Chat):
     def own_headers(self) -> dict[str, str]:
         """The version of the protocol, which the API demands."""
         return {"anthropic-version": self.api_version}
+
+    def one_token(self, temperature: float | None) -> Self:
+        """``max_tokens: 1``, without tools; a version that takes no ``temperature`` is asked as configured."""
+        left = ("tools", "tool_choice", "stop_sequences", "thinking")
+        params = {name: value for name, value in self.params.items() if name not in left} | {"max_tokens": 1}
+        if temperature is not None and self.api_version < _WITHOUT_SAMPLING:
+            params["temperature"] = temperature
+        return self.changed({"params": params, "stream": False})
 
     @cached_property
     def question_params(self) -> dict[str, Any]:

@@ -33,22 +33,27 @@ def _lines(message: Mapping[str, Any]) -> Iterator[str]:
         yield from map(str, message["cause"])
         return
     if alert["kind"] == "regression":
-        findings = sorted(alert["findings"], key=lambda f: (f["slice"] != ALL, -abs(f["effect"] or 0.0)))
+        findings = sorted(alert["findings"], key=lambda f: -abs(f["effect"] or 0.0))
+        findings = sorted(wording.in_order(findings), key=lambda f: f["slice"] != ALL)
         yield from map(_finding, findings[:_MOST_FINDINGS])
         if more := len(findings) - _MOST_FINDINGS:
             yield from [f"... and {more} more"] if more > 0 else []
     yield _when(alert)
     if alert["reason"] and alert["kind"] == "outage":
-        yield str(alert["reason"])
-    if alert["kind"] == "judge":
+        yield str(alert["reason"]).removeprefix("availability: ")
+        if alert["failures"]:
+            yield wording.failures(alert["failures"])
+    if alert["kind"] == "judge" and not alert.get("causes"):
         yield from (f"{wording.subject(f)}: {f['reason']}" for f in alert["findings"][:_MOST_FINDINGS])
     if alert.get("flapping"):
         yield "Flapping: it comes and goes, and resolves once it has stayed away for a while."
     if seen := alert.get("acknowledged"):
         yield f"Acknowledged by {seen['by']}{': ' + seen['reason'] if seen['reason'] else ''}"
+    likelihood = next((cause["likelihood"] for cause in alert.get("causes", ())), None)
     for position, cause in enumerate(message["cause"][:6]):
         known = not cause.startswith("no cause found")
-        yield f"{('Probably: ' if known else 'What changed? ') if position == 0 else '- '}{cause}"
+        lead = "Possibly: " if likelihood == "possible" else "Probably: " if known else "What changed? "
+        yield f"{lead if position == 0 else '- '}{cause}"
     for top in alert.get("causes", ())[:1]:
         yield f"Next: {top['next']}"
     if message["event"] != "alert.resolved":

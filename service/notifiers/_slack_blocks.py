@@ -114,7 +114,7 @@ def _told(message: Mapping[str, Any]) -> list[Block | None]:
 
 def _what(alert: Mapping[str, Any]) -> list[str]:
     findings = alert["findings"]
-    whole = [f for f in findings if f["slice"] == ALL]
+    whole = wording.in_order(f for f in findings if f["slice"] == ALL)
     slices = sorted((f for f in findings if f["slice"] != ALL), key=lambda f: -abs(f["effect"] or 0.0))
     lines = []
     if alert["kind"] == "regression":
@@ -131,8 +131,8 @@ def _what(alert: Mapping[str, Any]) -> list[str]:
         said = f": {plain(seen['reason'], 300)}" if seen["reason"] else ""
         lines.append(f"👀 *Acknowledged* by {plain(seen['by'], 200)} {wording.clock(seen['at'])}{said}")
     if alert["reason"] and alert["kind"] == "outage":
-        lines.append(plain(alert["reason"], 500))
-    if alert["kind"] == "judge":
+        lines.append(plain(alert["reason"].removeprefix("availability: "), 500))
+    if alert["kind"] == "judge" and not alert.get("causes"):
         lines += [plain(f"{wording.subject(f)}: {f['reason']}", 500) for f in findings[:_MOST_SUBJECTS]]
     return lines
 
@@ -170,8 +170,7 @@ def _when_and_how_much(alert: Mapping[str, Any]) -> Iterable[str]:
         yield f"Since {wording.clock(alert['opened_at'])} (run {alert['opened_run']})"
         yield f"answered {alert['answered']}/{alert['asked']}"
         if alert["failures"]:
-            counts = sorted(alert["failures"].items(), key=lambda item: -item[1])
-            yield ", ".join(f"{plain(kind, 40)} × {count}" for kind, count in counts[:4])
+            yield plain(wording.failures(alert["failures"]), 200)
         yield "quality is unknown meanwhile" if alert["state"] == "firing" else "quality is measured again"
         return
     first = f" (first bad run {alert['onset_run']})" if alert["onset_run"] is not None else ""
@@ -192,7 +191,9 @@ def _cause(message: Mapping[str, Any]) -> list[str]:
         return heading + [f"• {line}" for line in rest]
     top, *others = causes[:3]
     return [
-        f"*Probably:* {plain(top['title'], 200)} ({plain(top['likelihood'], 40)})",
+        f"*Possibly:* {plain(top['title'], 200)}"
+        if top["likelihood"] == "possible"
+        else f"*Probably:* {plain(top['title'], 200)} ({plain(top['likelihood'], 40)})",
         *(f"• {plain(fact, 300)}" for fact in top["facts"][:4]),
         *(f"Or: {plain(other['title'], 200)}: {plain(other['facts'][0], 300)}" for other in others),
         f"*Next:* {plain(top['next'], 300)}",

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from service.store.acts import Acts
 from service.store.baselines import Baselines, Carried
+from service.store.border import Border
 from service.store.causes import Causes
 from service.store.comparisons import Comparisons
 from service.store.counters import BUCKETS_S
@@ -33,5 +34,7 @@ from service.store.traffic import Traffic
 __all__ = ["BUCKETS_S", "Carried", "NotRunningError", "Store", "StoreError", "stored_latency"]
 
 
-class Store(Baselines, Metrics, Marks, Acts, Causes, Traffic, Retention, Dumps, Jobs, Comparisons, Replies):
+class Store(
+    Baselines, Metrics, Marks, Acts, Causes, Traffic, Retention, Dumps, Jobs, Comparisons, Replies, Border
+):
     """The store of one installation; see :meth:`open`. Every method may be called from any thread."""

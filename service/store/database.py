@@ -40,7 +40,7 @@ class Database:
             self._reader = engine.execution_options(
                 isolation_level="REPEATABLE READ", postgresql_readonly=True
             )
-        self._positions: dict[int, dict[str, int]] = {}
+        self._positions: dict[str, dict[str, int]] = {}
         self._positions_lock = Lock()
 
     @classmethod

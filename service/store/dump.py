@@ -96,8 +96,6 @@ class Dumps(Database):
                 _move_sequences(connection, tables)
             if revision != schema.HEAD:
                 schema.migrate(connection, revision, self.shown)
-        with self._positions_lock:
-            self._positions.clear()
         return counts
 
     def _emptied(self, connection: Connection, revision: str, name: str) -> Mapping[str, Table]:

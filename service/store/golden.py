@@ -100,14 +100,18 @@ class GoldenSets(Database):
         return golden_id
 
     def _golden_positions(self, connection: Connection, golden_id: int) -> dict[str, int]:
-        """Where each example id stands. Kept in memory: golden sets never change."""
-        if (known := self._positions.get(golden_id)) is None:
+        """Where each example id stands. Kept in memory by digest: a golden set never changes, whose number it is may.
+
+        Another process may have taken in a backup (:meth:`Dumps.restore`), where the numbers are others.
+        """
+        digest = connection.execute(select(GOLDEN.c.digest).where(GOLDEN.c.id == golden_id)).scalar_one()
+        if (known := self._positions.get(digest)) is None:
             blob = connection.execute(select(GOLDEN.c.ids).where(GOLDEN.c.id == golden_id)).scalar_one()
             known = {name: position for position, name in enumerate(packing.unpack_json(blob))}
             with self._positions_lock:
                 while len(self._positions) >= 16:
                     self._positions.pop(next(iter(self._positions)))
-                self._positions[golden_id] = known
+                self._positions[digest] = known
         return known
 
     def _put_examples(self, connection: Connection, examples: Sequence[Example]) -> list[int]:

@@ -58,6 +58,7 @@ class Judging(Responses, Outbox):
         now: float,
         observed: Mapping[str, FloatArray] | None = None,
         judged: Mapping[str, FloatArray] | None = None,
+        judges: Mapping[str, Served] | None = None,
         snapshot: bytes | None = None,
         alerts: Sequence[Alert] = (),
         outbox: Sequence[Notification] = (),
@@ -83,6 +84,7 @@ class Judging(Responses, Outbox):
             now: Seconds since 1970.
             observed: What was seen of the outputs, float [examples] by name; kept for ever.
             judged: What was seen of the judges, by name; kept for ever.
+            judges: What the judges said they are, by scorer.
             snapshot: The fold of the segment's history up to and with this run.
             alerts: Those that were opened or changed.
             outbox: Messages to send. One that is there already (same id) stays as it is.
@@ -91,6 +93,7 @@ class Judging(Responses, Outbox):
         Raises:
             NotRunningError: the run is done, unknown, or held by another owner.
         """
+        said = values.from_all_served(served, judges or {})
         with self._write() as connection:
             query = select(RUN.c.state, RUN.c.target, RUN.c.segment).where(RUN.c.id == run_id)
             run = connection.execute(query.with_for_update()).one_or_none()
@@ -115,7 +118,7 @@ class Judging(Responses, Outbox):
                     input_tokens=input_tokens,
                     output_tokens=output_tokens,
                     cost_usd=cost_usd,
-                    served=None if served is None else packing.pack_json(values.from_served(served)),
+                    served=None if said is None else packing.pack_json(said),
                 )
             )
             connection.execute(delete(LEASE).where(LEASE.c.run_id == run_id))

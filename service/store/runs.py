@@ -338,6 +338,9 @@ def _runs() -> Select[Any]:
 def record(row: Row[Any]) -> RunRecord:
     """The run in a row of the query above."""
     judged = row.summaries is not None
+    served, judges = (
+        (None, {}) if row.served is None else values.to_all_served(packing.unpack_json(row.served))
+    )
     return RunRecord(
         id=row.id,
         target=row.target,
@@ -361,7 +364,8 @@ def record(row: Row[Any]) -> RunRecord:
         input_tokens=row.input_tokens,
         output_tokens=row.output_tokens,
         cost_usd=row.cost_usd,
-        served=None if row.served is None else values.to_served(packing.unpack_json(row.served)),
+        served=served,
+        judges=judges,
         summaries=values.to_summaries(packing.unpack_json(row.summaries)) if judged else (),
         findings=values.to_findings(packing.unpack_json(row.findings)) if judged else (),
     )

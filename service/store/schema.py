@@ -18,7 +18,7 @@ from service.store.tables import METADATA, VERSION, speak_postgresql
 if TYPE_CHECKING:
     from alembic.config import Config
 
-HEAD = "0009"
+HEAD = "0010"
 """The newest revision in ``migrations/versions``."""
 
 _LOCK = 0x676F6C64  # "gold": one process creates or migrates at a time

@@ -394,6 +394,16 @@ class _Asking(_Row, table=True):
     cost_usd: float | None
 
 
+class _Border(_Row, table=True):
+    """The border prompts of a target. ``asked`` names the question and the baseline that they were found for."""
+
+    __tablename__ = "goldwatch_border"
+    target: str = Field(sa_type=SafeText, primary_key=True)
+    asked: str = Field(sa_type=Text, primary_key=True)
+    at: float
+    body: bytes = Field(sa_type=LargeBinary)
+
+
 class _Traffic(_Row, table=True):
     """How far the traffic of a target was read, the open window, and the kept fold over those that ended."""
 
@@ -490,6 +500,7 @@ COMPARISON = _table(_Comparison)
 REPLY = _table(_Reply)
 UNJUDGED = _table(_Unjudged)
 ASKING = _table(_Asking)
+BORDER = _table(_Border)
 TRAFFIC = _table(_Traffic)
 TRAFFIC_WINDOW = _table(_TrafficWindow)
 TRAFFIC_TEXT = _table(_TrafficText)

@@ -101,6 +101,20 @@ def to_served(row: Mapping[str, Any]) -> Served:
     return Served(**{**row, "models": None if models is None else tuple(models)})
 
 
+def from_all_served(served: Served | None, judges: Mapping[str, Served]) -> dict[str, Any] | None:
+    """What the servers of a run said they are: the endpoint's, and the judges' by scorer; None if none did."""
+    row = {} if served is None else from_served(served)
+    asked = {_JUDGES: {name: from_served(said) for name, said in judges.items()}} if judges else {}
+    return None if served is None and not judges else {**row, **asked}
+
+
+def to_all_served(row: Mapping[str, Any]) -> tuple[Served | None, dict[str, Served]]:
+    """The reverse of :func:`from_all_served`."""
+    own = {name: value for name, value in row.items() if name != _JUDGES}
+    judges = {name: to_served(said) for name, said in row.get(_JUDGES, {}).items()}
+    return (None if judges and not own else to_served(own)), judges
+
+
 def from_example(example: Example) -> dict[str, Any]:
     """An example as an object without defaults."""
     text = example.input
@@ -128,6 +142,7 @@ def to_example(row: Mapping[str, Any]) -> Example:
     return Example(**known)
 
 
+_JUDGES = "judges"
 _DETAIL = ("finish_reason", "served_model", "fingerprint", "cached_tokens")
 
 

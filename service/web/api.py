@@ -6,8 +6,9 @@ What only reads is here, what changes something in ``api_changes.py``. Lists are
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 from fastapi import APIRouter, HTTPException, Path, Query
 
@@ -39,10 +40,15 @@ from service.web.models import (
 if TYPE_CHECKING:
     from service.store import Store
 
+_T = TypeVar("_T")
+
 RunId = Annotated[int, Path(ge=1, le=2**31 - 1, description="The run's number.")]
 Name = Annotated[str, Path(min_length=1, max_length=64, description="The target's name.")]
 AlertId = Annotated[str, Path(min_length=1, max_length=64, description="The alert's id.")]
-Limit = Annotated[int, Query(ge=1, le=500, description="The size of a page.")]
+MOST = 500
+"""The largest page; what is seldom long is given so by default."""
+
+Limit = Annotated[int, Query(ge=1, le=MOST, description="The size of a page.")]
 Cursor = Annotated[
     int | None, Query(ge=1, le=2**31 - 1, description="`next_cursor` of the page before this one.")
 ]
@@ -53,6 +59,10 @@ _UNCHANGED: dict[int | str, dict[str, Any]] = {
 MISSING: dict[int | str, dict[str, Any]] = {404: {"model": ErrorOut, "description": "There is none."}}
 _FOUND = {**_UNCHANGED, **MISSING}
 ALWAYS: dict[int | str, dict[str, Any]] = {
+    421: {
+        "model": ErrorOut,
+        "description": "It listens on loopback only, and the Host header names another.",
+    },
     422: {"model": ErrorOut, "description": "A parameter or the body is not as it should be; says which."},
     503: {"model": ErrorOut, "description": "The store does not answer."},
 }
@@ -81,8 +91,10 @@ def router(store: Store, facts: Facts) -> APIRouter:
         return alert
 
     @api.get("/targets", summary="All targets and how they stand", responses=_UNCHANGED)
-    def list_targets() -> TargetsOut:
-        return TargetsOut.model_validate({"targets": [v.object for v in views.fleet(store, facts)]})
+    def list_targets(limit: Limit = MOST, cursor: Cursor = None) -> TargetsOut:
+        page, more = _page(facts.targets(), limit, cursor)
+        found = [view.object for view in views.fleet(store, facts, page)]
+        return TargetsOut.model_validate({"targets": found, "next_cursor": more})
 
     @api.get("/targets/{name}", summary="One target", responses=_FOUND)
     def get_target(name: Name) -> TargetOut:
@@ -97,10 +109,11 @@ def router(store: Store, facts: Facts) -> APIRouter:
         return RunsOut.model_validate({"runs": [run_object(r) for r in page], "next_cursor": more})
 
     @api.get("/targets/{name}/baselines", summary="What said healthy, and what says it now", responses=_FOUND)
-    def list_baselines(name: Name) -> BaselinesOut:
+    def list_baselines(name: Name, limit: Limit = MOST, cursor: Cursor = None) -> BaselinesOut:
         known(name)
-        found = [views.baseline_object(b) for b in store.baselines(name)]
-        return BaselinesOut.model_validate({"target": name, "baselines": found})
+        page, more = _page(store.baselines(name), limit, cursor)
+        found = [views.baseline_object(b) for b in page]
+        return BaselinesOut.model_validate({"target": name, "baselines": found, "next_cursor": more})
 
     @api.get("/targets/{name}/marks", summary="A target's deployment marks, newest first", responses=_FOUND)
     def list_marks(name: Name, limit: Limit = 50, cursor: Cursor = None) -> MarksOut:
@@ -115,9 +128,10 @@ def router(store: Store, facts: Facts) -> APIRouter:
         return RunOut.model_validate(run_object(found_run(run_id)))
 
     @api.get("/runs/{run_id}/findings", summary="What the checks found in a run", responses=_FOUND)
-    def list_findings(run_id: RunId) -> FindingsOut:
-        findings = [finding_object(f) for f in found_run(run_id).findings]
-        return FindingsOut.model_validate({"run": run_id, "findings": findings})
+    def list_findings(run_id: RunId, limit: Limit = MOST, cursor: Cursor = None) -> FindingsOut:
+        page, more = _page(found_run(run_id).findings, limit, cursor)
+        findings = [finding_object(f) for f in page]
+        return FindingsOut.model_validate({"run": run_id, "findings": findings, "next_cursor": more})
 
     @api.get("/runs/{run_id}/examples", summary="The examples that broke in a run", responses=_FOUND)
     def list_examples(
@@ -150,17 +164,19 @@ def router(store: Store, facts: Facts) -> APIRouter:
         )
 
     @api.get("/runs/{run_id}/confusion", summary="Which label is taken for which in a run", responses=_FOUND)
-    def list_confusion(run_id: RunId) -> ConfusionsOut:
+    def list_confusion(run_id: RunId, limit: Limit = MOST, cursor: Cursor = None) -> ConfusionsOut:
         run = found_run(run_id)
         found = confusions(store, run) if facts.show_texts else {}
-        made = [confusion_object(name, one) for name, one in found.items()]
-        return ConfusionsOut.model_validate({"run": run_id, "confusion": made})
+        page, more = _page(list(found.items()), limit, cursor)
+        made = [confusion_object(name, one) for name, one in page]
+        return ConfusionsOut.model_validate({"run": run_id, "confusion": made, "next_cursor": more})
 
     @api.get("/targets/{name}/silences", summary="What is or was silenced, newest first", responses=_FOUND)
-    def list_silences(name: Name) -> SilencesOut:
+    def list_silences(name: Name, limit: Limit = MOST, cursor: Cursor = None) -> SilencesOut:
         known(name)
-        found = [views.silence_object(s, facts.now()) for s in store.silences(name)]
-        return SilencesOut.model_validate({"target": name, "silences": found})
+        page, more = _page(store.silences(name), limit, cursor)
+        found = [views.silence_object(s, facts.now()) for s in page]
+        return SilencesOut.model_validate({"target": name, "silences": found, "next_cursor": more})
 
     @api.get("/alerts", summary="Alerts, newest first", responses=_UNCHANGED)
     def list_alerts(
@@ -192,15 +208,16 @@ def router(store: Store, facts: Facts) -> APIRouter:
         )
 
     @api.get("/alerts/{alert_id}/messages", summary="Who was told, and whether it arrived", responses=_FOUND)
-    def list_messages(alert_id: AlertId) -> MessagesOut:
+    def list_messages(alert_id: AlertId, limit: Limit = MOST, cursor: Cursor = None) -> MessagesOut:
         found_alert(alert_id)
-        messages = [_message(item) for item in store.notifications(alert_id)]
-        return MessagesOut.model_validate({"alert": alert_id, "messages": messages})
+        page, more = _page(store.notifications(alert_id), limit, cursor)
+        messages = [_message(item) for item in page]
+        return MessagesOut.model_validate({"alert": alert_id, "messages": messages, "next_cursor": more})
 
     return api
 
 
-def _page(found: list[Any], limit: int, cursor: int | None) -> tuple[list[Any], int | None]:
+def _page(found: Sequence[_T], limit: int, cursor: int | None) -> tuple[Sequence[_T], int | None]:
     """One page of a list that is at hand, and where the next one begins."""
     begin = cursor or 0
     end = begin + limit

@@ -13,20 +13,9 @@ from service.facts import Facts
 from service.records import RunKind
 from service.web import changes, views
 from service.web.api import ALWAYS, MISSING, AlertId, Name
+from service.web.bodies import AcceptIn, AcknowledgeIn, MarkBody, MlflowEvent, SilenceIn
 from service.web.door import Door
-from service.web.models import (
-    AcceptedOut,
-    AcceptIn,
-    AcknowledgeIn,
-    AlertOut,
-    BaselineOut,
-    ErrorOut,
-    MarkBody,
-    MarkOut,
-    MlflowEvent,
-    SilenceIn,
-    SilenceOut,
-)
+from service.web.models import AcceptedOut, AlertOut, BaselineOut, ErrorOut, MarkOut, SilenceOut
 
 if TYPE_CHECKING:
     from service.store import Store

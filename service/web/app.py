@@ -14,13 +14,14 @@ from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.routing import Match, Route
+from starlette.types import Scope
 
 from service import __version__
 from service.facts import Facts
 from service.metrics import registry
 from service.web import api, api_changes, api_traffic, api_webhooks, buttons, exposition, pages
 from service.web.door import Door
-from service.web.guard import BoundedBody, Revalidated, SecurityHeaders
+from service.web.guard import BoundedBody, OwnHost, Revalidated, SecurityHeaders
 from service.web.render import Renderer
 
 if TYPE_CHECKING:
@@ -32,13 +33,19 @@ _log = structlog.get_logger(__name__)
 
 
 def create_app(
-    store: Store, facts: Facts, *, read_only: bool = False, take: api_traffic.Take | None = None
+    store: Store,
+    facts: Facts,
+    *,
+    read_only: bool = False,
+    take: api_traffic.Take | None = None,
+    local: bool = False,
 ) -> FastAPI:
     """The application over a store and the daemon's facts.
 
     ``/healthz`` says that the process is alive and reads nothing; ``/readyz`` answers 503 until the store
     answers and a configuration is loaded. A store that fails is a 503 with no detail of where it is.
     ``read_only``: nothing that changes state is let pass, whoever asks. ``take`` counts samples of production.
+    ``local``: it listens on loopback only, and so answers to loopback's names only (and ``web.external_url``'s).
     """
     app = FastAPI(
         title="goldwatch",
@@ -110,8 +117,16 @@ def create_app(
             _log.exception("request failed", path=request.url.path, error=type(error).__name__)
             return failed(request, 503, "this cannot be answered now; the daemon's log says why")
 
+    def larger(scope: Scope) -> int | None:
+        own = api_traffic.larger_body(scope["path"])
+        if own is not None:
+            door.require(Request(scope))
+        return own
+
     app.add_middleware(Revalidated)
-    app.add_middleware(BoundedBody, most_bytes=MOST_BODY_BYTES, larger=api_traffic.larger_body)
+    app.add_middleware(BoundedBody, most_bytes=MOST_BODY_BYTES, larger=larger)
+    if local:
+        app.add_middleware(OwnHost, external_url=lambda: facts.external_url)
     app.add_middleware(SecurityHeaders)
     return app
 

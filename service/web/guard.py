@@ -12,7 +12,8 @@ from collections.abc import Callable, Mapping
 from hashlib import blake2b
 from urllib.parse import urlsplit
 
-from starlette.responses import JSONResponse
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 HEADERS = {
@@ -30,6 +31,7 @@ HEADERS = {
 """On every answer; the pages need no script, so none is allowed."""
 
 API = "/api/v1/"
+_FOR_PROBES = ("/healthz", "/readyz")
 
 
 class SecurityHeaders:
@@ -49,6 +51,34 @@ class SecurityHeaders:
             await send(message)
 
         await self._app(scope, receive, with_headers if scope["type"] == "http" else send)
+
+
+class OwnHost:
+    """ASGI middleware of a server that only this machine reaches: it answers to this machine's names alone.
+
+    A page on the internet may let its own name lead to 127.0.0.1 (DNS rebinding); a browser then takes what it reads
+    here, which may be customers' texts, for that page's own. Such a request bears that page's name as its Host.
+    ``external_url`` is asked at each request: the name that a proxy on this machine passes on.
+    """
+
+    def __init__(self, app: ASGIApp, external_url: Callable[[], str | None]) -> None:
+        self._app, self._external_url = app, external_url
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, or refuse it with 421."""
+        if scope["type"] != "http" or scope["path"] in _FOR_PROBES:
+            await self._app(scope, receive, send)
+            return
+        hosts = [value.decode("latin-1") for name, value in scope["headers"] if name == b"host"]
+        if all(is_own_host(host, self._external_url()) for host in hosts):
+            await self._app(scope, receive, send)
+            return
+        detail = "this is not the name of this goldwatch: if a proxy leads here, set web.external_url to its address"
+        if scope["path"].startswith(API):
+            answer: Response = JSONResponse({"detail": detail}, 421)
+        else:
+            answer = PlainTextResponse(f"{detail}\n", 421)
+        await answer(scope, receive, send)
 
 
 class Revalidated:
@@ -94,11 +124,12 @@ class Revalidated:
 class BoundedBody:
     """ASGI middleware that refuses bodies above ``most_bytes``, whatever their headers claim.
 
-    ``larger`` gives the bound of a path that has one of its own.
+    ``larger`` gives the bound of a request that has one of its own, or raises an HTTPException for whoever may not send
+    it: a stranger's long body is refused before it is read, and so takes no memory.
     """
 
     def __init__(
-        self, app: ASGIApp, most_bytes: int, larger: Callable[[str], int | None] | None = None
+        self, app: ASGIApp, most_bytes: int, larger: Callable[[Scope], int | None] | None = None
     ) -> None:
         self._app, self._most, self._larger = app, most_bytes, larger
 
@@ -107,7 +138,12 @@ class BoundedBody:
         if scope["type"] != "http" or scope["method"] in ("GET", "HEAD", "OPTIONS"):
             await self._app(scope, receive, send)
             return
-        own = None if self._larger is None else self._larger(scope["path"])
+        try:
+            own = None if self._larger is None else self._larger(scope)
+        except HTTPException as error:
+            refused = JSONResponse({"detail": error.detail}, error.status_code, dict(error.headers or {}))
+            await refused(scope, receive, send)
+            return
         most = self._most if own is None else own
         body, more = bytearray(), True
         while more:
@@ -155,6 +191,18 @@ def fault_without_token(client: str | None, scheme: str, headers: Mapping[str, s
     if headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
         return "the request comes from a page of another origin"
     return None
+
+
+def is_own_host(host: str, external_url: str | None) -> bool:
+    """Whether a Host header names this machine's loopback, or the address that people are told.
+
+    >>> [is_own_host(h, None) for h in ("127.0.0.1:9790", "[::1]:9790", "evil.example", "localhost.evil.example:80")]
+    [True, True, False, False]
+    >>> is_own_host("gold.example", "https://gold.example/watch"), is_own_host("127.0.0.1@evil.example", None)
+    (True, False)
+    """
+    name = _hostname(f"//{host}")
+    return name is not None and (is_loopback(name) or name == _hostname(external_url or ""))
 
 
 def is_loopback(host: str | None) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from service.alerting import Alert, AlertEvent, Silence
 from service.records import DeliveryState, OutboxItem
@@ -41,7 +41,7 @@ def life(
     found = [] if onset_at is None else [Moment(onset_at, "onset", f"first bad run {alert.onset_run}")]
     opened = "fired" if alert.opened_run is None else f"fired after run {alert.opened_run}"
     found.append(Moment(alert.opened_at, "fired", opened))
-    found += [_message(item) for item in messages]
+    found += _told(messages)
     if (said := alert.acknowledgement) is not None:
         found.append(Moment(said.at, "acknowledged", f"acknowledged by {said.by}", said.reason))
     for silence in silences:
@@ -61,6 +61,23 @@ def life(
         after = "" if alert.updated_run is None else f" by run {alert.updated_run}"
         found.append(Moment(alert.resolved_at, "resolved", f"resolved{after}"))
     return sorted(found, key=lambda moment: moment.at)
+
+
+def _told(messages: Sequence[OutboxItem]) -> list[Moment]:
+    """A line for each message; of those that only repeated the alert the last one to a notifier, with their number."""
+    lines = []
+    again: dict[str, list[OutboxItem]] = {}
+    for item in messages:
+        if item.state is DeliveryState.SENT and item.notification.event is AlertEvent.REPEATED:
+            again.setdefault(item.notification.notifier, []).append(item)
+        else:
+            lines.append(_message(item))
+    for items in again.values():
+        last = _message(max(items, key=lambda item: item.done_at or item.notification.created_at))
+        lines.append(
+            last if len(items) == 1 else replace(last, what=f"{last.what}, {len(items)} times so far")
+        )
+    return lines
 
 
 def _message(item: OutboxItem) -> Moment:

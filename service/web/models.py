@@ -1,13 +1,14 @@
-"""Which shapes does the API answer with? The OpenAPI document is made of these.
+"""Which shapes does the API answer with? The OpenAPI document is made of these, and of what ``bodies.py`` takes.
 
-A run's object is the contract's ``run --json`` object. What is unknown is null; times are seconds since 1970 (UTC).
+A run's object is the contract's ``run --json`` object. Lists are paged: ``next_cursor`` asks for the page after this
+one, and is null on the last. What is unknown is null; times are seconds since 1970 (UTC).
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, StringConstraints, Tag
+from pydantic import BaseModel, ConfigDict, Field
 
 Verdict = Literal["inconclusive", "regressed", "learning", "suspect", "improved", "ok"]
 
@@ -97,6 +98,7 @@ class FindingsOut(Model):
 
     run: int
     findings: list[FindingOut]
+    next_cursor: int | None
 
 
 class ScorerMarkOut(Model):
@@ -177,6 +179,7 @@ class ConfusionsOut(Model):
 
     run: int
     confusion: list[ConfusionOut]
+    next_cursor: int | None
 
 
 class AcknowledgementOut(Model):
@@ -236,6 +239,7 @@ class MessagesOut(Model):
 
     alert: str
     messages: list[MessageOut]
+    next_cursor: int | None
 
 
 class CauseOut(Model):
@@ -279,6 +283,7 @@ class BaselinesOut(Model):
 
     target: str
     baselines: list[BaselineOut]
+    next_cursor: int | None
 
 
 class TargetOut(Model):
@@ -322,57 +327,7 @@ class TargetsOut(Model):
     """All targets, in the configuration's order."""
 
     targets: list[TargetOut]
-
-
-class AcceptedOut(Model):
-    """A run was asked for; ``accepted`` is false if one was under way or asked for already."""
-
-    target: str
-    accepted: bool
-
-
-class ErrorOut(Model):
-    """What went wrong, in words."""
-
-    detail: str
-
-
-_NOT_BLANK = Field(json_schema_extra={"pattern": r"\S"})
-"""What the document says of a text that is stripped: it holds more than spaces."""
-
-Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000), _NOT_BLANK]
-"""Why; is kept and shown."""
-
-
-class AcceptIn(BaseModel):
-    """What a target answers now is healthy: why?"""
-
-    model_config = ConfigDict(extra="ignore")
-
-    reason: Reason
-
-
-By = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), _NOT_BLANK]
-"""Who; free text."""
-
-
-class AcknowledgeIn(BaseModel):
-    """Somebody sees to the alert: who, and what they say."""
-
-    model_config = ConfigDict(extra="ignore")
-
-    by: By
-    reason: Annotated[str | None, Field(max_length=2000)] = None
-
-
-class SilenceIn(BaseModel):
-    """Nobody wants to hear of it for so many seconds: who says so, and why?"""
-
-    model_config = ConfigDict(extra="ignore")
-
-    by: By
-    reason: Reason
-    for_s: Annotated[float, Field(strict=True, gt=0, le=30 * 86_400)]
+    next_cursor: int | None
 
 
 class SilenceOut(Model):
@@ -394,51 +349,7 @@ class SilencesOut(Model):
 
     target: str
     silences: list[SilenceOut]
-
-
-class MarkIn(BaseModel):
-    """A deployment mark: what was deployed."""
-
-    model_config = ConfigDict(extra="ignore")
-
-    version: Annotated[str, Field(min_length=1, max_length=200)]
-    note: Annotated[str | None, Field(max_length=2000)] = None
-
-
-class MlflowAlias(BaseModel):
-    """Which version of which registered model an alias names now."""
-
-    model_config = ConfigDict(extra="ignore")
-
-    name: Annotated[str, Field(max_length=500)]
-    alias: Annotated[str, Field(max_length=500)]
-    version: Annotated[str, Field(min_length=1, max_length=200)]
-
-
-class MlflowEvent(BaseModel):
-    """MLflow's webhook body of ``model_version_alias.created``; its other events are no deployment."""
-
-    model_config = ConfigDict(extra="ignore")
-
-    entity: Literal["model_version_alias"]
-    action: Literal["created"]
-    data: MlflowAlias
-
-    def mark(self) -> MarkIn:
-        """The same as a mark."""
-        return MarkIn(version=self.data.version, note=f"MLflow: {self.data.name} is {self.data.alias}"[:2000])
-
-
-def _form(body: Any) -> str:
-    return (
-        "mlflow" if isinstance(body, MlflowEvent) or (isinstance(body, dict) and "entity" in body) else "mark"
-    )
-
-
-MarkBody = Annotated[
-    Annotated[MarkIn, Tag("mark")] | Annotated[MlflowEvent, Tag("mlflow")], Discriminator(_form)
-]
-"""A deployment mark in our form or in MLflow's: whatever has an ``entity`` is one of MLflow's events."""
+    next_cursor: int | None
 
 
 class PastMarkOut(Model):
@@ -465,6 +376,19 @@ class MarkOut(Model):
     version: str
     note: str | None
     accepted: bool
+
+
+class AcceptedOut(Model):
+    """A run was asked for; ``accepted`` is false if one was under way or asked for already."""
+
+    target: str
+    accepted: bool
+
+
+class ErrorOut(Model):
+    """What went wrong, in words."""
+
+    detail: str
 
 
 TargetOut.model_rebuild()

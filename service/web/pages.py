@@ -94,6 +94,7 @@ def router(store: Store, facts: Facts, render: Renderer) -> APIRouter:
             object=run_object(run),
             findings=shown.findings_of(run),
             unanswered=standing_now.unanswered(store, run),
+            why=shown.said_of(store.diagnosis(run.id), facts),
             broken=page,
             confused=shown.confused(store, run) if facts.show_texts else [],
         )

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from checks.causes import Diagnosis
 from checks.types import ALL, Finding, Verdict
 from service import wording
 from service.alerting import Alert, AlertKind
 from service.confused import confusions, moved_words
-from service.facts import Facts
+from service.facts import Facts, Known
 from service.original import versus_original
 from service.records import BaselineRecord, RunRecord
 from service.report import finding_object
@@ -39,14 +40,17 @@ class Spend:
     usd: float | None
 
 
-def fleet_row(store: Store, facts: Facts, view: views.TargetView) -> dict[str, Any]:
+def fleet_row(store: Store, facts: Known, view: views.TargetView) -> dict[str, Any]:
     """One line of the fleet: the target, what is to be said of it, its headline score, freshness, spend."""
     now = facts.now()
     return {
         "view": view,
         "state": standing.state(view, now),
-        "headline": headline(view.last_measured),
+        "headline": (head := headline(view.last_measured)),
+        "evidence": (standing.lead(view, now) or head or {}).get("evidence"),
         "says": standing.says(view, now),
+        "why": _why(store, facts, view),
+        "silenced": max((s.until for s in store.silences(view.facts.name, active_at=now)), default=None),
         "measured_at": views.ended_at(view.last_measured),
         "stale": standing.stale(view, now),
         "dated": standing.dated(view, now),
@@ -55,15 +59,33 @@ def fleet_row(store: Store, facts: Facts, view: views.TargetView) -> dict[str, A
     }
 
 
+def _why(store: Store, facts: Known, view: views.TargetView) -> tuple[str, bool] | None:
+    """The likeliest cause of what is told about the model or its judge, and whether it is more than possible.
+
+    None where none is known.
+    """
+    asked_of = _asked_of(view)
+    found = [] if asked_of is None else causes_of(store, facts, asked_of)["causes"]
+    return (safe(str(found[0]["title"]), 120), found[0]["likelihood"] != "possible") if found else None
+
+
+def _asked_of(view: views.TargetView) -> Alert | None:
+    """The firing alert whose causes a person wants first."""
+    kinds = {alert.kind: alert for alert in reversed(view.firing)}
+    return kinds.get(AlertKind.REGRESSION) or kinds.get(AlertKind.JUDGE)
+
+
 def tally(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, str, int]]:
     """How many targets stand how, the worst first, as a word, the class that colours it, and how many."""
-    counted = Counter(row["state"][1] for row in rows)
+    counted = Counter(row["state"] for row in rows)
     order = [str(verdict or "unknown") for verdict in views.ORDER]
-    words = {"inconclusive": standing.NOT_MEASURED, "unknown": "not run"}
-    return [(words.get(look, look), look, counted[look]) for look in order if counted[look]]
+    return [
+        (word, look, many)
+        for (word, look), many in sorted(counted.items(), key=lambda c: order.index(c[0][1]))
+    ]
 
 
-def spend(store: Store, facts: Facts, view: views.TargetView) -> Spend | None:
+def spend(store: Store, facts: Known, view: views.TargetView) -> Spend | None:
     """What a target has used this month (UTC); None before its first run."""
     if view.last_run is None:
         return None
@@ -103,6 +125,8 @@ def findings_of(run: RunRecord | None) -> Findings:
     moved: list[dict[str, Any]] = []
     steady: list[dict[str, Any]] = []
     for finding in run.findings:
+        if finding.slice != ALL and finding.current is None and finding.verdict is Verdict.INCONCLUSIVE:
+            continue  # no figure, and the whole set says why
         made = _sized(finding, sizes)
         with_it = (
             finding.slice != ALL
@@ -160,7 +184,8 @@ def target_context(
     if onset is not None:
         events.append(Event(onset.started_at, "first bad run", "onset"))
     baseline = store.baseline(name)
-    why = None if regression is None else causes_of(store, facts, regression)
+    asked_of = _asked_of(view)
+    why = None if asked_of is None else causes_of(store, facts, asked_of)
     band = _band(store, baseline, runs, scorer) if scorer else None
     return {
         "view": view,
@@ -170,6 +195,7 @@ def target_context(
         "lapsed": standing.lapsed(view, now),
         "firing": standing.by_urgency(view.firing),
         "unanswered": standing.unanswered(store, view.last_run),
+        "unjudged": standing.unjudged(view),
         "dark": standing.dark_since(runs),
         "findings": findings_of(view.last_measured),
         "headline": head,
@@ -269,9 +295,13 @@ def _versus_original(store: Store, run: RunRecord | None) -> list[dict[str, Any]
     ]
 
 
-def causes_of(store: Store, facts: Facts, alert: Alert) -> dict[str, Any]:
+def causes_of(store: Store, facts: Known, alert: Alert) -> dict[str, Any]:
     """What probably changed: the causes, and where there are none, what was looked at in vain."""
-    found = views.diagnosis(store, alert)
+    return said_of(views.diagnosis(store, alert), facts)
+
+
+def said_of(found: Diagnosis | None, facts: Known) -> dict[str, Any]:
+    """A diagnosis as pages show it."""
     return {
         "causes": views.causes(found, show_texts=facts.show_texts),
         "in_vain": list(found.looked_at) if found and not found.causes else [],

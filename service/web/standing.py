@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 STALE_INTERVALS = 2
 NOT_MEASURED = "not measured"
 _MOST_REASONS = 4
-_KINDS = (AlertKind.REGRESSION, AlertKind.OUTAGE, AlertKind.WATCH, AlertKind.NOTICE)
+_KINDS = (AlertKind.REGRESSION, AlertKind.OUTAGE, AlertKind.JUDGE, AlertKind.WATCH, AlertKind.NOTICE)
 _CALM = (Verdict.OK, Verdict.IMPROVED, Verdict.LEARNING, Verdict.SUSPECT)
 
 
@@ -46,6 +46,12 @@ def dated(view: views.TargetView, now: float) -> bool:
     if view.last_measured is None:
         return False
     return view.verdict is Verdict.INCONCLUSIVE or lapsed(view, now)
+
+
+def unjudged(view: views.TargetView) -> bool:
+    """Whether the last run was answered and has no verdict all the same, since no judge of it can be trusted."""
+    run = view.last_run
+    return run is not None and run.verdict is Verdict.INCONCLUSIVE and bool(run.measured)
 
 
 def state(view: views.TargetView, now: float) -> tuple[str, str]:
@@ -76,7 +82,10 @@ def says(view: views.TargetView, now: float) -> str:
         ended = views.ended_at(run) or run.started_at
         return f"was {run.verdict} {wording.ago(now - ended)} ago; no run has been measured since"
     if run.verdict is Verdict.INCONCLUSIVE:
-        return f"could not be measured: {safe(run.reason or 'no reason given', 200)}"
+        why = run.reason or "no reason given"
+        if unjudged(view):
+            return f"cannot be judged: {safe(why.partition(';')[0], 200)}"
+        return f"could not be measured: {safe(why.removeprefix('availability: '), 200)}"
     if run.verdict is Verdict.LEARNING:
         learning = next((f.reason for f in run.findings if f.verdict is Verdict.LEARNING and f.reason), None)
         return safe(learning or f"learning: a baseline has {view.facts.baseline_runs} runs", 200)
@@ -100,7 +109,7 @@ def lead(view: views.TargetView, now: float) -> Mapping[str, Any] | None:
 
 
 def by_urgency(alerts: Sequence[Alert]) -> list[Alert]:
-    """Regressions first, then outages, then the watch's own troubles, then what is to be planned for."""
+    """Regressions first, then outages, judges, the watch's own troubles, and last what is to be planned for."""
     return sorted(alerts, key=lambda alert: (_KINDS.index(alert.kind), alert.opened_at))
 
 

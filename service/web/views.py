@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from checks.causes import Diagnosis
 from checks.types import Verdict
 from service.alerting import Alert, AlertKind, AlertState, Silence
-from service.facts import Facts, TargetFacts
+from service.facts import Known, TargetFacts
+from service.judges import diagnosed
 from service.message import cause_object
 from service.records import BaselineRecord, RunRecord, RunState, TargetMetrics
 from service.report import finding_object, number
@@ -104,11 +105,18 @@ def silence_object(silence: Silence, now: float) -> dict[str, Any]:
 
 
 def diagnosis(store: Store, alert: Alert) -> Diagnosis | None:
-    """The newest thought of what probably changed, over the alert's runs; None where nobody looked."""
+    """The newest thought of what probably changed, over the alert's runs; None where nobody looked.
+
+    Where it names no cause, as of the last run of a regression that is mended already, what was thought when the alert
+    opened is told.
+    """
     if alert.updated_run is None or alert.opened_run is None:
         return None
     first = min(alert.opened_run, alert.onset_run or alert.opened_run)
-    return store.newest_diagnosis(alert.target, first, alert.updated_run)
+    found = store.newest_diagnosis(alert.target, first, alert.updated_run)
+    if found is not None and not found.causes:
+        found = store.newest_diagnosis(alert.target, first, alert.opened_run) or found
+    return diagnosed(found, alert.kind)
 
 
 def causes(found: Diagnosis | None, *, show_texts: bool) -> list[dict[str, Any]]:
@@ -127,9 +135,9 @@ def ended_at(run: RunRecord | None) -> float | None:
     return None if run is None else run.finished_at or run.started_at
 
 
-def fleet(store: Store, facts: Facts) -> list[TargetView]:
-    """All targets in the configuration's order."""
-    return _views(store, facts, facts.targets())
+def fleet(store: Store, facts: Known, wanted: Sequence[TargetFacts] | None = None) -> list[TargetView]:
+    """All targets in the configuration's order, or those that are wanted."""
+    return _views(store, facts, facts.targets() if wanted is None else wanted)
 
 
 def worst_first(views: Sequence[TargetView]) -> list[TargetView]:
@@ -161,13 +169,13 @@ def own_troubles(store: Store) -> list[Alert]:
     return [alert for alert in store.alerts(None, AlertState.FIRING) if alert.kind is AlertKind.WATCH]
 
 
-def target(store: Store, facts: Facts, name: str) -> TargetView | None:
+def target(store: Store, facts: Known, name: str) -> TargetView | None:
     """One target; None if none is configured under that name."""
     found = _views(store, facts, [f for f in facts.targets() if f.name == name])
     return found[0] if found else None
 
 
-def _views(store: Store, facts: Facts, wanted: Sequence[TargetFacts]) -> list[TargetView]:
+def _views(store: Store, facts: Known, wanted: Sequence[TargetFacts]) -> list[TargetView]:
     if not wanted:
         return []
     known: Mapping[str, TargetMetrics] = store.metrics_snapshot().targets

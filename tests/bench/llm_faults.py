@@ -1,11 +1,12 @@
 """What is found of a real fine-tune that breaks, by which check, after how many requests?
 
-    python -m tests.bench llm_faults --variants=FOLDER
+    python -m tests.bench llm_faults --variants=FOLDER [--odds=tokens]
 
 The table of checks/README.md. SmolLM2 with its adapter is replayed five times while it is healthy; then each fault
 begins behind the same name, from the same past. FOLDER holds ``Q8_0.gguf``, ``Q2_K.gguf`` and ``TQ2_0.gguf``, made of
 the model by llama.cpp's quantiser; without it those rows are left out. ``--only=WORDS`` makes those rows alone whose
-names hold the words; ``--quiet=N`` replays the healthy model for N hours.
+names hold the words; ``--quiet=N`` replays the healthy model for N hours. With ``--odds=tokens`` the model gives no
+log-probabilities and is asked border prompts instead (``identity: {}``).
 """
 
 from __future__ import annotations
@@ -13,11 +14,12 @@ from __future__ import annotations
 import asyncio
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from checks.border import TOKENS
 from checks.types import Verdict
 from service.config import load
 from service.demo.llm import GOLDEN, LABELS, MODEL, SYSTEM, LlmServer
@@ -29,6 +31,8 @@ NARROW = Path(__file__).parents[1] / "real" / "narrow"
 HEALTHY = 5
 HOURS = 4
 QUIET = frozenset({"nothing", "narrow from the first run"})
+QUIET_BY_TOKENS = frozenset({"requantised to Q8_0"})
+"""What moves odds too little for a first token to turn, save in log-probabilities."""
 TEMPLATE = "{% for m in messages %}{{ m['role'] }}: {{ m['content'] }}\n{% endfor %}assistant: "
 
 CONFIG = """\
@@ -39,12 +43,13 @@ targets:
       kind: openai_chat
       base_url: {url}
       model: {name}
-      logprobs: true
+      logprobs: {logprobs}
       system: {system}
       params: {{temperature: 0, max_tokens: 4}}
     reference: {{kind: openai_chat, base_url: {base}, model: {name}}}
     golden: {golden}
     concurrency: 4
+    {identity}
     baseline: {{runs: 4}}
     scorers: [{{kind: label, labels: [{labels}]}}]
 """
@@ -80,6 +85,7 @@ def measure(options: Sequence[str] = ()) -> Iterator[tuple[str, str, str, bool]]
     """A row per fault: what regressed, in which run and after how many requests, and what stayed quiet."""
     named = dict(option.lstrip("-").split("=", 1) for option in options)
     variants = Path(named["variants"]).resolve() if "variants" in named else None
+    tokens = named.get("odds") == "tokens"
     with tempfile.TemporaryDirectory() as folder:
         for fault in _faults(variants, int(named.get("quiet", HOURS))):
             if named.get("only", "") not in fault.name:
@@ -91,22 +97,37 @@ def measure(options: Sequence[str] = ()) -> Iterator[tuple[str, str, str, bool]]
             else:
                 if not past.exists():
                     past.mkdir()
-                    asyncio.run(_live(past, {}, HEALTHY, fault.golden))
+                    asyncio.run(_live(past, {}, HEALTHY, fault.golden, tokens))
                 shutil.copytree(past, here)
-            runs = asyncio.run(_live(here, fault.server, fault.hours, fault.golden))
+            runs, border = asyncio.run(_live(here, fault.server, fault.hours, fault.golden, tokens))
             paged = any(run.judgement.verdict is Verdict.REGRESSED for run in runs)
-            quiet = fault.name in QUIET
-            yield fault.name, _said(runs), "nothing is paged" if quiet else "found", paged is not quiet
+            quiet = fault.name in (QUIET | QUIET_BY_TOKENS if tokens else QUIET)
+            yield (
+                fault.name,
+                _said(runs, border),
+                "nothing is paged" if quiet else "found",
+                paged is not quiet,
+            )
 
 
-async def _live(folder: Path, server: dict[str, Any], hours: int, golden: Path) -> list[Finished]:
-    """So many hourly replays of a server, going on where the folder's history ends, until one is regressed."""
+async def _live(
+    folder: Path, server: dict[str, Any], hours: int, golden: Path, tokens: bool
+) -> tuple[list[Finished], dict[int, int]]:
+    """So many hourly replays of a server, going on where the folder's history ends, until one is regressed.
+
+    And how many one-token requests each took.
+    """
     runs: list[Finished] = []
     async with LlmServer(**server) as tuned, LlmServer(scale=0.0) as base:
         for file in (golden, lock_path(golden)):
             shutil.copy(file, folder)
         path = folder / "goldwatch.yaml"
         words = {"url": tuned.url, "base": base.url, "name": MODEL, "system": SYSTEM, "golden": golden.name}
+        words |= (
+            {"logprobs": "false", "identity": "identity: {}"}
+            if tokens
+            else {"logprobs": "true", "identity": ""}
+        )
         path.write_text(CONFIG.format(labels=", ".join(LABELS), **words))
         config = load(path)
         with Store.open(f"sqlite:///{folder / 'goldwatch.db'}") as store:
@@ -118,17 +139,21 @@ async def _live(folder: Path, server: dict[str, Any], hours: int, golden: Path) 
                 runs += await run_target(Shell(store, config, clock=lambda at=clock: at), config.targets[0])
                 if runs[-1].judgement.verdict is Verdict.REGRESSED:
                     break
-    return runs
+            seen = {m.run: m.judged for m in store.measurements(MODEL, runs[-1].run.segment)}
+    return runs, {run: len(judged.get(TOKENS, ())) for run, judged in seen.items()}
 
 
-def _said(runs: Sequence[Finished]) -> str:
+def _said(runs: Sequence[Finished], border: Mapping[int, int]) -> str:
     told: dict[str, str] = {}
-    requests = 0
+    requests = prompts = 0
     for number, finished in enumerate(runs, 1):
         requests += finished.run.requests.ok + finished.run.requests.failed
+        prompts += border.get(finished.run.id, 0)
+        asked = f"{prompts} border prompts" if prompts else f"{requests} requests"
         for finding in finished.judgement.findings:
             if finding.verdict is Verdict.REGRESSED and finding.check not in told:
-                told[finding.check] = f"{finding.check} in run {number} ({requests} requests)"
+                count = asked if finding.check == "identity" else f"{requests} requests"
+                told[finding.check] = f"{finding.check} in run {number} ({count})"
     means = [s.mean for s in runs[-1].run.summaries if s.slice == "all" and s.mean is not None]
     score = f"; score {means[0]:.0%}" if means else ""
     gaps = [

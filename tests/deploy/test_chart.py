@@ -16,6 +16,7 @@ import pytest
 import yaml
 
 from service.config import load
+from service.config.models import Alerting, Config, Web
 
 ROOT = Path(__file__).parents[2]
 CHART = ROOT / "deploy/helm/goldwatch"
@@ -332,3 +333,16 @@ def test_its_version_is_the_programs() -> None:
     chart = yaml.safe_load((CHART / "Chart.yaml").read_text("utf-8"))
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     assert chart["appVersion"] == project["version"]
+
+
+def test_every_section_of_the_configuration_can_be_a_value() -> None:
+    """What goldwatch.yaml takes the chart takes under ``config``, but for what it writes itself."""
+    written = {"": {"version", "store", "store_env"}, "web": {"listen", "token_env", "token_file"}}
+    written["alerting"] = {"owner"}
+    config = json.loads((CHART / "values.schema.json").read_text("utf-8"))["properties"]["config"][
+        "properties"
+    ]
+    for place, model in (("", Config), ("web", Web), ("alerting", Alerting)):
+        keys = {field.alias or name for name, field in model.model_fields.items()}
+        known = config[place]["properties"] if place else config
+        assert known.keys() == keys - written[place], place

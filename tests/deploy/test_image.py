@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -96,6 +97,46 @@ def test_every_module_is_there(engine: Any, image: str) -> None:
     run = engine.start(*LOCKED_DOWN, "--entrypoint", "python", image, "-c", loading)
     said, _ = run.communicate(timeout=300)
     assert "all 0.75" in said
+
+
+SCAN = """
+import importlib.metadata as metadata, json, os, stat
+found = {"special": [], "writable": [], "foreign": [], "keys": [], "tools": []}
+for folder, names, files in os.walk("/opt/goldwatch"):
+    for name in names + files:
+        path = os.path.join(folder, name)
+        about = os.lstat(path)
+        if stat.S_ISLNK(about.st_mode):
+            continue
+        runs_as = about.st_mode & (stat.S_ISUID | stat.S_ISGID)
+        found["special"] += [path] * bool(runs_as and stat.S_ISREG(about.st_mode))
+        found["writable"] += [path] * bool(about.st_mode & (stat.S_IWGRP | stat.S_IWOTH))
+        found["foreign"] += [path] * bool(about.st_uid or about.st_gid)
+        found["tools"] += [path] * (name in {"pip", "setuptools", "ensurepip", "gcc", "uv", ".git", ".env", ".netrc"})
+        if stat.S_ISREG(about.st_mode) and b"-----BEGIN PRIVATE" in open(path, "rb").read():
+            found["keys"] += [path]
+found["packages"] = {one.metadata["Name"].lower().replace("_", "-"): one.version for one in metadata.distributions()}
+print(json.dumps(found))
+"""
+
+
+def test_nothing_got_in_that_is_not_locked(engine: Any, image: str) -> None:
+    """A scan from inside, without a network: each package is the locked one, and no file has rights, an owner, a key
+    or a tool that serve has no need of.
+    """
+    run = engine.start(*LOCKED_DOWN, "--user", "0", "--entrypoint", "python", image, "-c", SCAN)
+    said, _ = run.communicate(timeout=300)
+    found = json.loads(said)
+    packages = found.pop("packages")
+    assert packages.pop("goldwatch")
+    lock = (Path(__file__).parents[2] / "deploy/requirements-image.lock").read_text("utf-8")
+    locked = {
+        name.lower().replace("_", "-"): version
+        for name, version in re.findall(r"(?m)^([\w.-]+)==([^\s;]+)", lock)
+    }
+    assert packages.items() <= locked.items(), packages.items() - locked.items()
+    assert len(packages) > 30
+    assert not any(found.values()), found
 
 
 def test_it_watches_and_leaves_and_remembers(

@@ -15,6 +15,7 @@ import structlog
 
 from service import logs
 from service.config import parse
+from service.config.schema import schema
 
 SECRET = "correct-horse-battery"
 
@@ -136,3 +137,69 @@ notifiers:
         "t-secret", "k-secret", "h-secret", "s-secret", "file-secret", "pass%21word", "pass!word",
         "https://example.com/hook/abc",
     }  # fmt: skip
+
+
+HOOK = "kind: webhook, url: http://h"
+PLANTED = {
+    "url_env": "kind: webhook",
+    "url_file": "kind: webhook",
+    "secret_env": HOOK,
+    "secret_file": HOOK,
+    "routing_key_env": "kind: pagerduty",
+    "routing_key_file": "kind: pagerduty",
+    "token_env": "kind: slack, channel: C1",
+    "token_file": "kind: slack, channel: C1",
+}
+"""Notifiers by the key that names their secret."""
+
+
+def named_in(part: Any) -> set[str]:
+    """Every key of a schema that names a variable or a file with a secret."""
+    if isinstance(part, dict):
+        own = {key for key in part.get("properties", {}) if key.endswith(("_env", "_file"))}
+        return own.union(*(named_in(one) for one in part.values()))
+    return set().union(*(named_in(one) for one in part)) if isinstance(part, list) else set()
+
+
+def test_whatever_key_names_a_secret_is_looked_up(tmp_path: Path) -> None:
+    """Every such key that the schema has, wherever it may stand: a scorer's own model and a webhook's secret too."""
+    elsewhere = {"store_env", "api_key_env", "api_key_file", "credentials_file", "headers_env"}
+    elsewhere |= {f"{who}_secret_{how}" for who in ("mlflow", "huggingface") for how in ("env", "file")}
+    assert named_in(schema()) == elsewhere | PLANTED.keys()
+    (tmp_path / "f").mkdir()
+    places: list[str] = []
+
+    def place(key: str) -> str:
+        places.append(f"S{len(places)}")
+        if key.endswith("_env"):
+            return places[-1]
+        (tmp_path / "f" / places[-1]).write_text(f"canary-{places[-1]}\n", "utf-8")
+        return str(tmp_path / "f" / places[-1])
+
+    def model(key: str, more: str = "") -> str:
+        return f"{{kind: openai_chat, base_url: http://h/v1, model: m, {key}: {place(key)}{more}}}"
+
+    text = f"""
+version: 1
+store_env: {place("store_env")}
+web:
+  token_env: {place("token_env")}
+  webhooks: {{mlflow_secret_env: {place("_env")}, huggingface_secret_file: {place("_file")}}}
+targets:
+  - name: a
+    endpoint: {model("api_key_env", f", headers_env: {{X-Key: {place('_env')}}}")}
+    reference: {model("api_key_file")}
+    challengers: {{c: {model("api_key_env")}}}
+    golden: g.jsonl
+    scorers:
+      - {{kind: judge, prompt: "{{output}}", scale: [1, 5], endpoint: {model("api_key_env")}}}
+      - {{kind: embedding_similarity, low: 0.1, endpoint: {model("api_key_file")}}}
+  - name: b
+    endpoint: {{kind: vertex, model: m, project: my-project, location: eu-west4, credentials_file: {place("_file")}}}
+    golden: g.jsonl
+    scorers: [{{kind: exact_match}}]
+notifiers:
+""" + "".join(f"  - {{name: {key}, {rest}, {key}: {place(key)}}}\n" for key, rest in PLANTED.items())
+    config = parse(text.encode(), tmp_path / "goldwatch.yaml")
+    found = logs.secrets_of(config, {name: f"canary-{name}" for name in places})
+    assert {f"canary-{name}" for name in places} <= found

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from checks.causes import MOST, Cause, Diagnosis, diagnose, rules
-from checks.causes.facts import BaseAnswers, Facts, Mark, Rescored, Side
+from checks.causes.facts import AskedAgain, BaseAnswers, Facts, JudgeSeen, Mark, Rescored, Side
 from checks.types import ErrorKind, Example, Response, ResponseError, Served
 
 N = 60
+JUDGE = Served(model="judge-1")
 HOSTILE = "\x1b[31m<!channel>\u202e*bold* ```json\n{" + "\ud800" + "x" * 500
 LABELS = ("billing", "login", "bug")
 
@@ -70,6 +71,7 @@ def facts(now: Side | None = None) -> Facts:
         onset_at=9000.0,
         base=BaseAnswers("base", {e.id: ("This is about billing.",) * 2 for e in EXAMPLES}),
         rescored=(Rescored("label", 8, 0.95, 0.95, 0, N),),
+        judges=(JudgeSeen("label", JUDGE, JUDGE, AskedAgain(8, 0.95, 0.95, 1, 1, N), N),),
     )
 
 
@@ -110,6 +112,9 @@ def test_hostile_names_are_shown_harmlessly(rule):
     now = replace(healthy(9), served=Served(HOSTILE, HOSTILE, HOSTILE, HOSTILE, HOSTILE, (HOSTILE,)))
     now = replace(now, labels={"label": dict.fromkeys(range(N), HOSTILE)}, scores={"label": np.zeros(N)})
     asked = replace(facts(now), marks=(Mark(8900.0, HOSTILE, HOSTILE),), base=BaseAnswers(HOSTILE, {}))
+    asked = replace(
+        asked, judges=(JudgeSeen(HOSTILE, JUDGE, Served(HOSTILE, HOSTILE), told="the judge changed"),)
+    )
     found = rule.find(asked)
     if found is not None:
         for line in (found.title, found.next, *found.facts):

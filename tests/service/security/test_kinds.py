@@ -1,7 +1,7 @@
 """Does any kind of endpoint give its secrets away? Each is run against a server that says everything again.
 
-Whatever registers is tried, by keys and by the credentials of AWS and Google; then every output and every file is
-searched for what was planted.
+Whatever registers is tried, as a model and as the judge of its answers, by keys and by the credentials of AWS and
+Google; then every output and every file is searched for what was planted.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ KINDS = kinds("service.endpoints")
 SECRETS = {
     "KINDS_KEY": "canary-key-1f83d9ab",
     "KINDS_HEADER": "canary-header-5be0cd19",
+    "KINDS_JUDGE": "canary-judge-9b05688c",
     "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE",
     "AWS_SECRET_ACCESS_KEY": "canary-aws-secret-6a09e667",
     "AWS_SESSION_TOKEN": "canary-aws-session-bb67ae85//////////",
@@ -77,7 +78,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         echo, mode = self._heard(), self.server.mode
         if mode in ("good", "echo"):
-            kind = self.path.split("/")[1].removesuffix("-account")
+            kind = self.path.split("/")[1].removesuffix("-account").removesuffix("-judge")
             said = "billing" if mode == "good" else f"billing {echo} {body}"
             self._send(200, json.loads(json.dumps(GOOD[kind]).replace('"billing"', json.dumps(said))))
         elif mode == "elsewhere":
@@ -119,6 +120,13 @@ def targets(url: str, folder: Path) -> dict[str, dict[str, Any]]:
     return named
 
 
+def judge(kind: str, url: str) -> dict[str, Any]:
+    """A scorer that has the kind judge the answers, with a key of its own."""
+    key = {} if kind in SIGNED else {"api_key_env": "KINDS_JUDGE"}
+    endpoint = minimal(kind, f"{url}/{kind}-judge") | key
+    return {"kind": "judge", "endpoint": endpoint, "verdicts": {"billing": 1, "login": 0}}
+
+
 @pytest.fixture(scope="module")
 def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[dict[str, str], Echo, Echo]]:
     """Everything that came out: by command and by file; what the server was sent, and another one."""
@@ -133,9 +141,12 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[dict[str, s
             "schedule": {"every": "366d"},
             "retries": 0,
             "confirm": False,
-            "scorers": [{"kind": "contains"}],
         }
-        made = [{"name": name, "endpoint": one} | common for name, one in targets(echo.url, folder).items()]
+        made = [
+            {"name": name, "endpoint": one, "scorers": [{"kind": "contains"}, judge(one["kind"], echo.url)]}
+            | common
+            for name, one in targets(echo.url, folder).items()
+        ]
         config = {"version": 1, "log": {"level": "debug"}, "targets": made, "notifiers": []}
         Path("goldwatch.yaml").write_text(yaml.safe_dump(config))
         rows = [{"id": f"T-{n}", "input": f"Ticket {n}", "expected": "billing"} for n in range(4)]
@@ -153,7 +164,9 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[dict[str, s
         with Store.open("sqlite:///goldwatch.db", base_dir=folder) as store:
             for one in made:
                 runs = store.runs(one["name"], limit=None)
-                shown[f"store {one['name']}"] = repr([(run, list(store.responses(run.id))) for run in runs])
+                shown[f"store {one['name']}"] = repr(
+                    [(run, list(store.responses(run.id)), store.vectors(run.id)) for run in runs]
+                )
         for path in folder.iterdir():
             if path.is_file() and path.name != "account.json":
                 shown[path.name] = path.read_bytes().decode("latin-1")
@@ -172,12 +185,15 @@ def test_every_kind_was_asked_with_its_secrets(told: Any) -> None:
         assert SECRETS["AWS_SESSION_TOKEN"] in echo.heard[name]
         assert "Signature=" in echo.heard[name]
     assert TOKEN in echo.heard["vertex-account"]
-    hidden = [shown[f"store {name}"].count("***") for name in echo.heard]
+    hidden = [shown[place].count("***") for place in shown if place.startswith("store ")]
     assert min(hidden) >= 8
     for kind in KINDS:
         if kind in GOOD and kind not in SIGNED:
             assert SECRETS["KINDS_KEY"] in echo.heard[kind], kind
             assert SECRETS["KINDS_HEADER"] in echo.heard[kind], kind
+            assert SECRETS["KINDS_JUDGE"] in echo.heard[f"{kind}-judge"], kind
+            assert SECRETS["KINDS_JUDGE"] not in echo.heard[kind], kind
+            assert SECRETS["KINDS_KEY"] not in echo.heard[f"{kind}-judge"], kind
 
 
 def test_no_planted_secret_of_any_kind_comes_out(told: Any) -> None:

@@ -334,3 +334,35 @@ def test_a_wrong_method_is_told_all_the_right_ones(fleet: Any, browse: Any) -> N
         answer = browse().request("PUT", path)
         assert (answer.status_code, answer.headers["allow"]) == (405, "GET, POST")
     assert browse().request("PUT", "/api/v1/targets").headers["allow"] == "GET"
+
+
+def test_every_list_is_paged(fleet: Any, store: Any, daemon: Any, browse: Any) -> None:
+    """Each list of the document takes ``limit`` and ``cursor``; pages of one make up the whole, each with its ETag."""
+    run = store.last_run("ticket-router").id
+    known = {"name": "ticket-router", "run_id": run, "alert_id": store.alerts("ticket-router")[0].id}
+    document = browse().get("/api/v1/openapi.json").json()
+    lists = {
+        path: operations["get"]
+        for path, operations in document["paths"].items()
+        if "get" in operations
+        and operations["get"]["operationId"].startswith("list_")
+        and "causes" not in path
+    }
+    assert len(lists) >= 10
+    longest = 0
+    for path, operation in lists.items():
+        assert {"limit", "cursor"} <= {p["name"] for p in operation["parameters"]}, path
+        whole = browse().get(path.format(**known), params={"limit": 500}).json()
+        name = next(key for key in reversed(whole) if isinstance(whole[key], list))
+        paged, cursor = [], None
+        for _ in range(len(whole[name]) + 1):
+            asked = {"limit": 1} | ({} if cursor is None else {"cursor": cursor})
+            answer = browse().get(path.format(**known), params=asked)
+            assert answer.headers["etag"], path
+            paged += answer.json()[name]
+            cursor = answer.json()["next_cursor"]
+            if cursor is None:
+                break
+        assert (cursor, paged) == (None, whole[name]), path
+        longest = max(longest, len(paged))
+    assert longest > 1

@@ -71,6 +71,8 @@ CONTRACT = {
     "goldwatch_baseline_base_model_alike_ratio": {"target"},
     "goldwatch_first_token_shift_nats": {"target"},
     "goldwatch_baseline_first_token_shift_nats": {"target"},
+    "goldwatch_border_prompts_changed_ratio": {"target"},
+    "goldwatch_baseline_border_prompts_changed_ratio": {"target"},
     "goldwatch_worth_pays": {"target"},
     "goldwatch_worth_difference": {"target", "challenger"},
     "goldwatch_worth_difference_lower": {"target", "challenger"},

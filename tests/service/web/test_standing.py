@@ -6,6 +6,8 @@ import re
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from service.alerting import AlertKind, AlertPolicy
 from service.records import RunKind
 from service.selfwatch import Trouble, watch_transitions
@@ -74,6 +76,20 @@ def test_the_watchs_own_trouble_is_told_in_words(fleet: Any, store: Any, browse:
     html = browse().get(f"/alerts/{alert.id}").text
     assert "says nothing about any model" in html
     assert "<table" not in html
+
+
+@pytest.mark.parametrize("kind", AlertKind)
+def test_every_kind_of_alert_has_its_pages(
+    kind: AlertKind, fleet: Any, store: Any, browse: Any, daemon: Any
+) -> None:
+    """The fleet, the target and the alert itself answer, whatever kind of alert fires, and lead to it."""
+    troubled(store, Trouble("quiet", "any", "something is the matter", kind=kind), daemon.at)
+    (alert,) = store.alerts("quiet")
+    for path in ("/", "/targets/quiet"):
+        page = browse().get(path)
+        assert page.status_code == 200
+        assert f"/alerts/{alert.id}" in page.text
+    assert browse().get(f"/alerts/{alert.id}").status_code == 200
 
 
 def test_a_notice_puts_no_target_before_a_broken_one(
