@@ -61,12 +61,32 @@ def panels() -> list[timeseries.Panel | stat.Panel]:
                 "{{scorer}} {{compared}}",
             ),
             unit="percentunit",
+            span=8,
         ),
         chart(
             "Newer knowledge, change per quarter of a year",
             "Check staleness: below 0 newer knowledge is answered worse. It pages nobody.",
             (f"max by (scorer) (goldwatch_staleness_change{{{_T}}})", "{{scorer}}"),
             unit="percentunit",
+            span=8,
+        ),
+        chart(
+            "Agreement of judges with people",
+            "On the anchors, beyond chance: 1 fully, 0 as chance would, with the 95% interval of AC1. A judge that "
+            "changed says nothing about the model.",
+            (
+                f"max by (scorer, coefficient) (goldwatch_judge_agreement{{{_T}}})",
+                "{{scorer}} {{coefficient}}",
+            ),
+            (
+                f'max by (scorer) (goldwatch_judge_agreement_lower{{{_T}, coefficient="ac1"}})',
+                "{{scorer}} ac1, lower end",
+            ),
+            (
+                f'max by (scorer) (goldwatch_judge_agreement_upper{{{_T}, coefficient="ac1"}})',
+                "{{scorer}} ac1, upper end",
+            ),
+            span=8,
         ),
         _worth().span(16),
         figure(

@@ -16,10 +16,10 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector, CollectorRegistry
 
-from checks.types import ALL, ScoreSummary, Verdict
+from checks.types import ALL, FloatArray, ScoreSummary, Verdict
 from service import __version__
 from service.facts import Facts, TargetFacts, WorthFacts
-from service.metrics_findings import Row, of_findings
+from service.metrics_findings import Row, of_findings, of_judges
 from service.records import (
     DeploymentMark,
     Histogram,
@@ -70,6 +70,9 @@ NAMES: Mapping[str, tuple[str, ...]] = {
     "goldwatch_baseline_first_token_shift_nats": ("target",),
     "goldwatch_border_prompts_changed_ratio": ("target",),
     "goldwatch_baseline_border_prompts_changed_ratio": ("target",),
+    "goldwatch_judge_agreement": ("target", "scorer", "coefficient"),
+    "goldwatch_judge_agreement_lower": ("target", "scorer", "coefficient"),
+    "goldwatch_judge_agreement_upper": ("target", "scorer", "coefficient"),
     "goldwatch_worth_pays": ("target",),
     "goldwatch_worth_difference": ("target", "challenger"),
     "goldwatch_worth_difference_lower": ("target", "challenger"),
@@ -136,6 +139,10 @@ _HELP = {
     "goldwatch_baseline_first_token_shift_nats": "How far they usually move.",
     "goldwatch_border_prompts_changed_ratio": "Share of border prompts (identity) that begin with another token.",
     "goldwatch_baseline_border_prompts_changed_ratio": "The same share in the baseline.",
+    "goldwatch_judge_agreement": "How well the judge agrees with people on its anchors beyond chance (ac1, kappa), in "
+    "the last measured run: 1 fully, 0 as chance would.",
+    "goldwatch_judge_agreement_lower": "Lower end of its 95% interval.",
+    "goldwatch_judge_agreement_upper": "Upper end of its 95% interval.",
     "goldwatch_worth_pays": "1 if the fine-tune pays beside its challengers, 0 if no longer; absent while undecided.",
     "goldwatch_worth_difference": "Mean score of the fine-tune minus that of a challenger.",
     "goldwatch_worth_difference_lower": "Lower end of its 95% interval.",
@@ -177,6 +184,9 @@ class Source(Protocol):
     def spent_since(self, target: str, at: float, /) -> tuple[int, float]:
         """Tokens and US dollars of the runs that ended since ``at``."""
 
+    def judged(self, run_id: int) -> Mapping[str, FloatArray]:
+        """What was seen of the judges in a finished run."""
+
     def traffic(self, target: str) -> TrafficRecord | None:
         """How the watch over a target's traffic stands."""
 
@@ -208,6 +218,7 @@ class GoldwatchCollector(Collector):
                 *_of_target(facts, target, self._facts.slices),
                 *_of_mark(marks.get(facts.name)),
                 *self._of_limits(facts),
+                *self._of_judges(target),
                 *self._of_traffic(facts),
                 *_of_worth(self._facts.worth(facts.name)),
             ):
@@ -231,6 +242,11 @@ class GoldwatchCollector(Collector):
                     family.add_metric(labels, value)
             if family.samples:
                 yield family
+
+    def _of_judges(self, target: TargetMetrics) -> Iterator[Row]:
+        run = target.last_measured
+        if run is not None and any(finding.check == "judge_drift" for finding in run.findings):
+            yield from of_judges(self._store.judged(run.id))
 
     def _of_traffic(self, facts: TargetFacts) -> Iterator[Row]:
         if facts.traffic_window_s is None:

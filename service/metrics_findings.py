@@ -6,9 +6,11 @@ something of their own have it under a name of its own, in its own unit.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from checks.types import ALL, Finding, ScoreSummary, Verdict
+from checks.inference.agreement import agreement
+from checks.judge_drift import HUMAN, SCORES
+from checks.types import ALL, Finding, FloatArray, ScoreSummary, Verdict
 from service.records import RunRecord
 
 Row = tuple[str, Sequence[str], float]
@@ -41,6 +43,21 @@ OF_CHECKS: dict[str, dict[str, tuple[Callable[[Finding], tuple[str, ...]], _Read
     },
 }
 """By check: its own metrics, the values of their labels after ``target``, and what is read of a finding."""
+
+
+def of_judges(judged: Mapping[str, FloatArray]) -> Iterator[Row]:
+    """How well each judge agreed with people on its anchors in a run."""
+    for name in sorted(judged):
+        scorer = name.removeprefix(SCORES)
+        theirs = judged.get(HUMAN + scorer)
+        if scorer == name or theirs is None:
+            continue
+        found = agreement(judged[name], theirs)
+        for coefficient, one in (("ac1", found.ac1), ("kappa", found.kappa)) if found is not None else ():
+            if one is not None:
+                yield "goldwatch_judge_agreement", (scorer, coefficient), one.value
+                yield "goldwatch_judge_agreement_lower", (scorer, coefficient), one.low
+                yield "goldwatch_judge_agreement_upper", (scorer, coefficient), one.high
 
 
 def of_findings(run: RunRecord, slices: int) -> Iterator[Row]:

@@ -23,7 +23,7 @@ from checks.types import ErrorKind, ResponseError
 from service.endpoints._faults import Fault, excerpt, retry_after_s
 from service.endpoints._http import Address, Headers, HttpEndpoint
 from service.endpoints._names import Like
-from service.endpoints._secrets import SecretError
+from service.endpoints._secrets import SecretError, unusable
 from service.text import safe
 
 if TYPE_CHECKING:
@@ -180,14 +180,7 @@ class Aws(HttpEndpoint):
     def check_secrets(self) -> list[Any]:
         """What is wrong with the keys or with AWS's credentials; empty if nothing is."""
         faults = super().check_secrets()
-        if self.signs and not faults:
-            try:
-                self._signer.credentials()
-            except SecretError as error:
-                faults.append(error)
-            except Fault as fault:
-                faults.append(SecretError(fault.error.message))
-        return faults
+        return faults or (unusable(self._signer.credentials) if self.signs else [])
 
     def refined(self, error: ResponseError, headers: Mapping[str, str], body: bytes) -> ResponseError:
         """What AWS's own code of an error means; without one the status speaks."""

@@ -17,6 +17,7 @@ from pydantic import Field, field_validator, model_validator
 from checks.types import ErrorKind, Example, Json, ResponseError
 from service.endpoints._faults import Fault, bad_body, error_in, excerpt
 from service.endpoints._http import Answer, HttpEndpoint, check_params, parse_json
+from service.endpoints._model import AsksByModel
 from service.endpoints._sse import Arriving
 from service.endpoints.openai_chat import Turn, said_by
 
@@ -39,7 +40,7 @@ class Reading:
         return said_by("".join(self.texts), "".join(self.refusals), calls)
 
 
-class Chat(HttpEndpoint):
+class Chat(AsksByModel, HttpEndpoint):
     """The base of ``anthropic_messages``, ``openai_responses``, ``bedrock`` and ``vertex``."""
 
     model: Annotated[
@@ -93,16 +94,6 @@ class Chat(HttpEndpoint):
     def arriving(self) -> Arriving:
         """What cuts a stream into its events."""
         return Arriving()
-
-    @property
-    def model_name(self) -> str:
-        """The model that is asked for."""
-        return self.model
-
-    @property
-    def sent_params(self) -> dict[str, Any]:
-        """``params``."""
-        return self.params
 
     @cached_property
     def question_params(self) -> dict[str, Any]:

@@ -27,6 +27,7 @@ from service.endpoints._http import (
     name_or_none,
     parse_json,
 )
+from service.endpoints._model import AsksByModel
 from service.endpoints._retirement import retires_at
 from service.endpoints._sse import Arriving
 
@@ -55,7 +56,7 @@ class Reading:
         self.finish_reason: str | None = None
 
 
-class OpenAI(HttpEndpoint):
+class OpenAI(AsksByModel, HttpEndpoint):
     """The base of ``openai_chat`` and ``openai_completions``."""
 
     base_url: Annotated[Address, Field(description="The address up to and with /v1.")]
@@ -91,16 +92,6 @@ class OpenAI(HttpEndpoint):
     def url(self) -> str:
         """The address that requests go to."""
         return f"{self.base_url}{self.PATH}"
-
-    @property
-    def model_name(self) -> str:
-        """The model that is asked for."""
-        return self.model
-
-    @property
-    def sent_params(self) -> dict[str, Any]:
-        """``params``."""
-        return self.params
 
     def one_token(self, temperature: float | None) -> Self:
         """Bound by the parameter that is configured, else ``max_tokens``; free of any form, and whole at once."""

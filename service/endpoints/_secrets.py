@@ -6,9 +6,11 @@ A file may hold a trailing line break. A rotated secret is taken up with the nex
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from service.endpoints._faults import Fault
 from service.errors import UserError
 from service.text import ELLIPSIS
 
@@ -63,6 +65,17 @@ def hide(text: str, secrets: tuple[str, ...]) -> str:
             for length in range(len(secret) - 1, _SHORTEST_HIDDEN - 1, -1):
                 text = text.replace(secret[:length] + ELLIPSIS, HIDDEN + ELLIPSIS)
     return text
+
+
+def unusable(obtain: Callable[[], object]) -> list[SecretError]:
+    """What is wrong with credentials that have to be obtained; empty if nothing is."""
+    try:
+        obtain()
+    except SecretError as error:
+        return [error]
+    except Fault as fault:
+        return [SecretError(fault.error.message)]
+    return []
 
 
 def hide_in(value: Any, secrets: tuple[str, ...]) -> Any:

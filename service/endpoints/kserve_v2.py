@@ -33,13 +33,14 @@ from service.endpoints._http import (
     name_or_none,
     parse_json,
 )
+from service.endpoints._model import AsksByModel
 from service.text import safe
 
 if TYPE_CHECKING:
     import httpx
 
 
-class KserveV2(HttpEndpoint):
+class KserveV2(AsksByModel, HttpEndpoint):
     """A classifier behind the Open Inference Protocol.
 
     Example::
@@ -99,16 +100,6 @@ class KserveV2(HttpEndpoint):
     def url(self) -> str:
         """The address that requests go to."""
         return f"{self._model_url}/infer"
-
-    @property
-    def model_name(self) -> str:
-        """The model that is asked for."""
-        return self.model
-
-    @property
-    def sent_params(self) -> dict[str, Any]:
-        """``params``."""
-        return self.params
 
     def question(self) -> Json:
         """Which tensors are asked, the labels and the parameters."""

@@ -27,7 +27,7 @@ from service.endpoints._faults import Fault, bad_body, retry_after_s
 from service.endpoints._google import Tokens
 from service.endpoints._http import Address, Answer, Headers, count_or_none, logprobs_or_none, name_or_none
 from service.endpoints._names import Like
-from service.endpoints._secrets import SecretError
+from service.endpoints._secrets import unusable
 from service.endpoints.openai_chat import said_by
 
 if TYPE_CHECKING:
@@ -214,14 +214,7 @@ class Vertex(Chat):
     def check_secrets(self) -> list[Any]:
         """What is wrong with the keys or with Google's credentials; empty if nothing is."""
         faults = super().check_secrets()
-        if not self._sends_its_own and not faults:
-            try:
-                self._tokens.load()
-            except SecretError as error:
-                faults.append(error)
-            except Fault as fault:
-                faults.append(SecretError(fault.error.message))
-        return faults
+        return faults or ([] if self._sends_its_own else unusable(self._tokens.load))
 
     def refined(self, error: ResponseError, headers: Mapping[str, str], body: bytes) -> ResponseError:
         """When to ask again, which stands in the body; a token that was refused is not used again."""

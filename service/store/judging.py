@@ -173,6 +173,12 @@ class Judging(Responses, Outbox):
                 return
             after_run = page[-1].run
 
+    def judged(self, run_id: int) -> dict[str, FloatArray]:
+        """What was seen of the judges in a finished run, by name; empty where none was asked."""
+        query = select(JUDGEMENT.c.observed).where(JUDGEMENT.c.run_id == run_id)
+        with self._read() as connection:
+            return _judged(connection.scalar(query))
+
     def snapshot(self, target: str, segment: str) -> tuple[int, bytes] | None:
         """The cached fold of a segment, and the last run in it; None if there is none."""
         query = select(SNAPSHOT.c.run_id, SNAPSHOT.c.body).where(

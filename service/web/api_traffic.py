@@ -8,7 +8,6 @@ several models is one such batch per target.
 from __future__ import annotations
 
 import asyncio
-import json
 import zlib
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -26,6 +25,7 @@ from service.traffic.sample import Sample, SampleError, sample_of
 from service.traffic.view import traffic_object, view
 from service.web import changes
 from service.web.api import ALWAYS, MISSING, Name
+from service.web.body import json_object
 from service.web.door import Door
 from service.web.models import ErrorOut, Model
 
@@ -267,10 +267,4 @@ def _json(content_type: str | None, encoding: str | None, raw: bytes) -> dict[st
             raise HTTPException(413, f"the body is above {MOST_BODY_BYTES} bytes when unpacked")
     elif (encoding or "identity").lower() != "identity":
         raise HTTPException(415, "the body's encoding is gzip or none")
-    try:
-        body = json.loads(raw)
-    except (ValueError, RecursionError):
-        raise HTTPException(400, "the body is not JSON") from None
-    if not isinstance(body, dict):
-        raise HTTPException(400, "the body is not an object")
-    return body
+    return json_object(raw)

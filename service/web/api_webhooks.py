@@ -7,7 +7,6 @@ an event is about says ``deployments`` at the target; an event about none is ans
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +16,7 @@ from service.deployments import Heard, huggingface, mlflow
 from service.facts import Facts
 from service.web import changes
 from service.web.api import ALWAYS
+from service.web.body import json_object
 from service.web.door import Door
 from service.web.models import ErrorOut, MarkOut, Model
 
@@ -68,7 +68,7 @@ def router(store: Store, facts: Facts, door: Door) -> APIRouter:
         if secret is None:
             raise HTTPException(403, f"no webhook is taken without web.webhooks.{sender}_secret_env")
         door.require_sender(request, fault(secret, body))
-        event = _object(body)
+        event = json_object(body)
         named = {t.name: t.deployments[sender] for t in facts.targets() if sender in t.deployments}
         found = {name: news for name, wanted in named.items() if (news := heard(event, wanted)) is not None}
         marks = [await _marked(store, facts, name, news) for name, news in found.items()]
@@ -111,13 +111,3 @@ async def _marked(store: Store, facts: Facts, name: str, news: Heard) -> MarkOut
     made = await asyncio.to_thread(changes.add_mark, store, facts, name, news.version, news.note)
     accepted = await changes.run_after(facts, name)
     return MarkOut(target=name, at=made.at, version=made.version, note=made.note, accepted=accepted)
-
-
-def _object(body: bytes) -> Mapping[str, Any]:
-    try:
-        event = json.loads(body)
-    except (ValueError, RecursionError):
-        raise HTTPException(400, "the body is not JSON") from None
-    if not isinstance(event, dict):
-        raise HTTPException(400, "the body is not an object")
-    return event

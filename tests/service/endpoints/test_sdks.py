@@ -1,7 +1,7 @@
 """Are the stand-ins faithful? Each provider's own SDK is understood by its stand-in, and understands its answers.
 
-The SDKs are no dependency of goldwatch: where one is not installed its tests are skipped. To see them all:
-``pip install openai anthropic boto3 google-genai``.
+The SDKs are no dependency of goldwatch, but of its development (``pyproject.toml``, group ``dev``), so that CI holds
+them against every stand-in; where one is not installed its tests are skipped.
 """
 
 from __future__ import annotations

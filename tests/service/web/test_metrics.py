@@ -7,11 +7,13 @@ from dataclasses import replace
 from datetime import date
 from typing import Any
 
+import numpy as np
 import pytest
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from checks.inference import packing
+from checks.judge_drift import COUNTS, HUMAN, SCORES
 from checks.traffic import streams
 from checks.traffic.window import Window
 from checks.types import ALL, Finding, ScoreSummary, Verdict
@@ -38,6 +40,9 @@ CONTRACT = {
     "goldwatch_traffic_refusal_ratio": {"target"},
     "goldwatch_traffic_evidence": {"target"},
     "goldwatch_traffic_moved": {"target"},
+    "goldwatch_judge_agreement": {"target", "scorer", "coefficient"},
+    "goldwatch_judge_agreement_lower": {"target", "scorer", "coefficient"},
+    "goldwatch_judge_agreement_upper": {"target", "scorer", "coefficient"},
     "goldwatch_run_interval_seconds": {"target"},
     "goldwatch_run_duration_seconds": {"target"},
     "goldwatch_next_run_timestamp_seconds": {"target"},
@@ -136,6 +141,7 @@ def test_names_and_labels_are_the_contracts(fleet: Any, daemon: Any, store: Any)
     for name, pairs in scrape(store, daemon):
         labels.setdefault(base(name), set()).update({k for k, _ in pairs} - {"le"})
     own = {name for metrics in OF_CHECKS.values() for name in metrics}  # the fleet has none of their findings
+    own |= {name for name in NAMES if name.startswith("goldwatch_judge_")}  # nor does a judge score it
     labels |= {name: set(NAMES[name]) for name in own}
     assert {k: v for k, v in labels.items() if k not in INFOS} == CONTRACT
     assert set(labels) - set(CONTRACT) == INFOS == set(NAMES) - set(CONTRACT)
@@ -253,6 +259,37 @@ def test_histograms_count_every_answer(fleet: Any, daemon: Any, store: Any) -> N
 def test_two_replicas_export_the_same(fleet: Any, daemon: Any, store: Any) -> None:
     """Two collectors on one store agree on every value."""
     assert scrape(store, daemon) == scrape(store, daemon)
+
+
+def test_a_judges_agreement_with_people_is_exported(fleet: Any, daemon: Any, store: Any) -> None:
+    """AC1 and kappa with their intervals, of the last measured run; nothing where no judge was asked."""
+
+    class Judged:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(store, name)
+
+        def metrics_snapshot(self) -> MetricsSnapshot:
+            whole = store.metrics_snapshot()
+            quiet = whole.targets["quiet"]
+            drift = Finding("judge_drift", "tone", ALL, Verdict.OK)
+            run = replace(quiet.last_measured, findings=(drift,))
+            return replace(whole, targets={**whole.targets, "quiet": replace(quiet, last_measured=run)})
+
+        def judged(self, _run_id: int) -> Any:
+            said, people = np.array([1.0, 1, 0, 1] * 5), np.array([1.0, 1, 0, 0] * 5)
+            return {SCORES + "tone": said, HUMAN + "tone": people, COUNTS + "tone": np.array([1.0, 60, 60])}
+
+    found = scrape(Judged(), daemon)
+    for coefficient, expected in (("ac1", 0.529), ("kappa", 0.5)):
+        labels = {"target": "quiet", "scorer": "tone", "coefficient": coefficient}
+        now = value(found, "goldwatch_judge_agreement", **labels)
+        assert now == pytest.approx(expected, abs=0.01)
+        low = value(found, "goldwatch_judge_agreement_lower", **labels)
+        high = value(found, "goldwatch_judge_agreement_upper", **labels)
+        assert low is not None
+        assert high is not None
+        assert low < now < high
+    assert not [name for name, _ in scrape(store, daemon) if name.startswith("goldwatch_judge")]
 
 
 def test_counters_never_go_down(fleet: Any, daemon: Any, store: Any) -> None:
