@@ -20,7 +20,7 @@ from service.web.chart import LEFT, RIGHT, WIDTH, Point, dots, stretches, time_a
 HEIGHT = 118
 LEAST, MOST = 1e-3, 1e6
 _TOP, _BOTTOM = 8, 26
-_LABELS = {-3: "1/1000", 0: "page", 4: "10k\u00d7", 5: "100k\u00d7", 6: "1M\u00d7"}
+_LABELS = {-3: ".001", 0: "page", 3: "1k", 4: "10k", 5: "100k", 6: "1M"}
 
 
 def evidence_chart(points: Sequence[Point], *, name: str) -> Markup | None:
