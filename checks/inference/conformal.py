@@ -9,6 +9,10 @@ The price is power: the first bad run after n healthy ones has a z of at most ab
 where the run statistic has next to no spread of its own (a nearly deterministic endpoint); there the
 rare-failure stream has the power.
 
+Ranks know nothing of noise that lasts: under it two bad runs in a row are no two surprises. So they are believed
+as far as the noise models (``noise.py``) believe that nothing lasts, and beyond that only where the models agree
+(:func:`doubted`).
+
 U comes from a counter-based generator keyed by stream and run number, never by the data.
 """
 
@@ -51,3 +55,19 @@ def z_values(pool: FloatArray, y: FloatArray, u: FloatArray) -> FloatArray:
     equal = (pool <= y[:, None] + _TIE).sum(axis=1) - worse
     p = (worse + u * (equal + 1.0)) / ((~np.isnan(pool)).sum(axis=1) + 1.0)
     return np.array([-_NORMAL.inv_cdf(min(max(float(v), 1e-12), 1.0 - 1e-12)) for v in p])
+
+
+def doubted(ranked: FloatArray, modelled: FloatArray, log_constant: FloatArray) -> FloatArray:
+    """Log e [streams, bets] by ranks as far as runs are believed exchangeable; beyond that the lesser of the two.
+
+    The lesser of two e-values is fair where either is, and so is a mixture by what was believed before the run.
+
+    Args:
+        ranked: float [streams, bets], log e of the bets on the ranks' z.
+        modelled: float [streams, bets], log e of the noise models' own.
+        log_constant: float [streams], log of the belief before the run that the noise has no memory and no cycle.
+    """
+    constant = log_constant[:, None]
+    otherwise = np.log(np.maximum(-np.expm1(constant), 1e-12))
+    out: FloatArray = np.logaddexp(constant + ranked, otherwise + np.minimum(ranked, modelled))
+    return out

@@ -302,7 +302,9 @@ def _one(
             now.pool.array().T, clean, conformal.uniforms(plan.key, plan.streams, now.seen)
         )
         ranked = z[:, None] * noise.THETAS - 0.5 * noise.THETAS**2
-        log_e = np.where(fitted.ranked[:, None], ranked, log_e)
+        log_e = np.where(
+            fitted.ranked[:, None], conformal.doubted(ranked, log_e, now.noise.log_w[:, 0]), log_e
+        )
     log_e = np.where(blind[:, None], 0.0, np.where(better[:, None], np.minimum(log_e, 0.0), log_e)).ravel()
     if now.counts is not None:
         rare = counts.log_bets(now.counts, x, m)

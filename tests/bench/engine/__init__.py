@@ -71,16 +71,14 @@ def measure(options: Sequence[str] = ()) -> Iterator[tuple[str, str, str, bool]]
     from tests.bench.engine.families import FAMILIES
 
     parser = argparse.ArgumentParser(prog="python -m tests.bench engine")
-    parser.add_argument(
-        "--quick", action="store_true", help="a sixteenth of the years, a sixth of the streams"
-    )
+    parser.add_argument("--quick", action="store_true", help="a 32nd of the years, a sixth of the streams")
     parser.add_argument(
         "--write", action="store_true", help="write tables and picture after a quick bench too"
     )
     parser.add_argument("--keep", type=Path, help="a file that keeps finished tasks")
     parser.add_argument("--processes", type=int, default=os.cpu_count())
     given = parser.parse_args(options)
-    years, sets = (1, 2) if given.quick else (16, 12)
+    years, sets = (1, 2) if given.quick else (32, 12)
     todo = [tasks.Healthy(f.name, y) for f in FAMILIES for y in range(years)]
     drops = [tasks.Drops(w, g, STREAMS) for w in tasks.WORLDS for g in range(1, sets + 1)]
     answers = _run([*todo, *drops], given.processes, given.keep)

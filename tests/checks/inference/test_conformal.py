@@ -37,3 +37,16 @@ def test_the_smoothing_is_uniform():
     drawn = np.concatenate([conformal.uniforms(5, 3, run) for run in range(4000)])
     counts, _ = np.histogram(drawn, bins=10, range=(0, 1))
     assert (np.abs(counts - 1200) < 5 * np.sqrt(1200)).all()
+
+
+def test_ranks_are_believed_where_nothing_lasts():
+    """If the noise has no memory, e is that of the ranks, whatever the other models make of the run."""
+    ranked, modelled = np.array([[2.0, -1.0]]), np.array([[-5.0, -5.0]])
+    np.testing.assert_allclose(conformal.doubted(ranked, modelled, np.zeros(1)), ranked, atol=1e-9)
+
+
+def test_ranks_need_the_models_consent_where_noise_lasts():
+    """If the noise has a memory for certain, e is the lesser of the ranks' and the models'."""
+    ranked, modelled = np.array([[2.0, -1.0]]), np.array([[-5.0, 3.0]])
+    found = conformal.doubted(ranked, modelled, np.full(1, -40.0))
+    np.testing.assert_allclose(found, [[-5.0, -1.0]], atol=1e-9)
