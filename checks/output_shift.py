@@ -1,4 +1,4 @@
-"""Did the outputs change their kind? Length, refusals, labels and format, whether the answers are right or not.
+"""Did the outputs change their kind? Length, refusals, labels, format, structure, whether the answers are right or not.
 
 Each of these is a finding of its own:
 
@@ -7,6 +7,9 @@ Each of these is a finding of its own:
 - ``refusal``: the model refuses more, or less, than it did.
 - ``SCORER.labels``: the answers name some label more, or less, often.
 - ``SCORER.format``: more answers cannot be read in the form that the scorer expects. Fewer is no news.
+- ``structure``: more JSON answers have fields, or types of fields, as no answer had in the baseline, though nobody
+  scores them. Which path it is, what it was and what it is now is told by the cause ``schema_drift``. The stream is
+  there where answers are JSON.
 
 Null hypothesis of each: the example's outputs go on as during the baseline, with the run-level noise that was learnt
 (``inference/two_sided.py``). Half of a stream's weight looks each way; the streams share the check's small part of
@@ -19,7 +22,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -29,7 +32,8 @@ from checks.inference.paired import paired_interval
 from checks.scorers._texts import quote
 from checks.types import ALL, Finding, FloatArray, Measurement, Subject, Verdict
 
-LENGTH, REFUSAL = "length", "refusal"
+LENGTH, REFUSAL, STRUCTURE = "length", "refusal", "structure"
+"""Names of streams, and of what is observed. Of a structure a number stands for the set of paths and types."""
 LABELS, FORMAT = ".labels", ".format"
 SOFT_CHARS = 5.0
 GRANTED = math.log(1.1)
@@ -67,10 +71,11 @@ class Stream:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """The streams by name, and the labels of scorers whose categories are not settled yet."""
+    """The streams by name, the labels of scorers whose categories are not settled yet, and the usual structures."""
 
     streams: dict[str, Stream]
     words: dict[str, categorical.Vocabulary]
+    structures: FloatArray = field(default_factory=lambda: np.zeros(0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +113,9 @@ class OutputShift:
         self, subject: Subject, state: State, run: Measurement, *, share: float, learn: bool
     ) -> tuple[State, Answer]:
         """See :class:`checks.base.Check`."""
+        if STRUCTURE in run.observed and STRUCTURE not in state.streams:
+            begun = {**state.streams, STRUCTURE: _fresh(subject, STRUCTURE, (ALL,))}
+            state = replace(state, streams=begun)
         threshold_h = run.period_h / (run.share * share / len(state.streams))
         streams, findings, suspect = dict(state.streams), [], False
         for seen in _rows(subject, state, run):
@@ -117,7 +125,7 @@ class OutputShift:
             if (finding := _finding(subject, stream, seen, shown)) is not None:
                 findings.append(finding)
         words = _collect(subject, state.words, streams, run, learn=learn)
-        after = State(streams, words)
+        after = State(streams, words, _structures(state, run, learn=learn))
         return after, _answer(after, tuple(findings), suspect=suspect)
 
     def unmeasured(self, subject: Subject, state: State, run: Measurement) -> Answer:
@@ -141,7 +149,10 @@ def _always(subject: Subject) -> tuple[str, ...]:
 
 def _plan(subject: Subject, name: str, names: tuple[str, ...]) -> two_sided.Blocks:
     """The plan of a stream; its key is its place among all possible streams, so that their order changes nothing."""
-    places = sorted([LENGTH, REFUSAL, *(s + end for s in subject.scorers for end in (LABELS, FORMAT))])
+    places = [
+        *sorted([LENGTH, REFUSAL, *(s + end for s in subject.scorers for end in (LABELS, FORMAT))]),
+        STRUCTURE,
+    ]
     key = KEY + 2 * places.index(name)
     if name == LENGTH:
         return two_sided.blocks(
@@ -164,7 +175,9 @@ def _plan(subject: Subject, name: str, names: tuple[str, ...]) -> two_sided.Bloc
 
 def _fresh(subject: Subject, name: str, names: tuple[str, ...]) -> Stream:
     zeros = np.zeros(len(names) * subject.examples)
-    sides = two_sided.initial(_plan(subject, name, names), both=not name.endswith(FORMAT))
+    sides = two_sided.initial(
+        _plan(subject, name, names), both=name != STRUCTURE and not name.endswith(FORMAT)
+    )
     return Stream(sides, names, zeros, zeros, np.zeros(0, dtype=np.int64), zeros)
 
 
@@ -177,6 +190,10 @@ def _rows(subject: Subject, state: State, run: Measurement) -> Iterator[_Row]:
     refused = run.observed.get(REFUSAL)
     if refused is not None:
         yield _Row(REFUSAL, 1.0 - refused, 1.0 - refused, refused, refused)
+    structure = run.observed.get(STRUCTURE)
+    if structure is not None:
+        row = _unusual(structure, state.structures)
+        yield _Row(STRUCTURE, 1.0 - row, 1.0 - row, row, row)
     for scorer in subject.scorers:
         name = scorer + FORMAT
         malformed = np.zeros(subject.examples)
@@ -214,6 +231,20 @@ def _collect(
         del after[scorer]
         streams[scorer + LABELS] = _settled(subject, scorer + LABELS, known)
     return after
+
+
+def _unusual(structure: FloatArray, usual: FloatArray) -> FloatArray:
+    """1 where a structure is none of the usual ones; the first that are seen are usual themselves."""
+    known = np.isin(structure, usual) if len(usual) else np.ones(len(structure), dtype=bool)
+    return np.where(np.isnan(structure), np.nan, 1.0 - known)
+
+
+def _structures(state: State, run: Measurement, *, learn: bool) -> FloatArray:
+    """What is usual after a run: what was seen until the baseline was complete, and nothing later."""
+    seen = run.observed.get(STRUCTURE)
+    if seen is None or not learn or not state.streams[STRUCTURE].sides.learning:
+        return state.structures
+    return np.union1d(state.structures, seen[~np.isnan(seen)])
 
 
 def _settled(subject: Subject, name: str, known: categorical.Vocabulary) -> Stream:
@@ -368,5 +399,7 @@ def _what(name: str, block: str, *, rises: bool) -> str:
         return "fewer refusals" if rises else "more refusals"
     if name.endswith(FORMAT):
         return "more answers that cannot be read in the expected form"
+    if name == STRUCTURE:
+        return "more answers with other fields, or types of fields"
     label = "other labels" if block == categorical.OTHER else quote(block)
     return f"names {label} {'more' if rises else 'less'} often"

@@ -23,6 +23,7 @@ from service.alerting import (
     transitions,
 )
 from service.judges import diagnosed
+from service.known_bad import again
 from service.message import Evidence, body, outbox
 from service.records import BaseModelAnswers, Golden, Requests, RunKind, RunRecord
 from service.scoring import Scored, likeness, score_run, spent
@@ -101,6 +102,9 @@ def appraise(
     if base is not None:
         alike = likeness(golden.examples, responses, base.texts)
         scored = replace(scored, observed={**scored.observed, **alike})
+    if target.reference is not None:
+        alike, which = again(store, golden, record, responses)
+        scored = replace(scored, observed={**scored.observed, **alike}, judged={**scored.judged, **which})
     if target.promises.usd_per_1000_requests is not None:
         paid = spent(golden.examples, responses, partial(cost_usd, target.endpoint.price))
         scored = replace(scored, observed={**scored.observed, **paid})

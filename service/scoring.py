@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from checks.adapter_applied import ALIKE, STEADY
+from checks.causes.schema_drift import shape
 from checks.identity import FIRST
+from checks.output_shift import STRUCTURE
 from checks.promises import FIRST_TOKEN_S, USD
 from checks.scorers import Scorer, score
 from checks.scorers.refusal import Refusal
@@ -24,8 +28,9 @@ class Scored:
 
     ``answered`` is bool [examples]: every repeat was answered; ``latency_s`` float [examples], the mean over
     repeats, NaN where unanswered or unknown. ``observed`` [examples] by name, means over the answered repeats, NaN
-    where there is none: ``length`` in characters, ``refusal`` (1: refused), and ``first_logprob`` and ``ttft_s`` (the
-    wait for the first token) where any is known. ``judged``: what was seen of the judges.
+    where there is none: ``length`` in characters, ``refusal`` (1: refused), and, where any is known, a number for the
+    ``structure`` of a JSON answer, ``first_logprob`` and ``ttft_s`` (the wait for the first token).
+    ``judged``: what was seen of the judges and of border prompts.
     """
 
     vectors: tuple[ScoreVector, ...]
@@ -110,6 +115,9 @@ def _observed(scorers: Sequence[Scorer], by_example: Sequence[Sequence[Response]
             length[i] = sum(map(len, texts)) / len(texts)
             refused[i] = sum(map(refusal.refuses, texts)) / len(texts)
     found = {"length": length, "refusal": refused}
+    structure = np.array([_structure(responses) for responses in by_example], dtype=float)
+    if not np.isnan(structure).all():
+        found[STRUCTURE] = structure
     first = np.array([_first_logprob(responses) for responses in by_example], dtype=float)
     if not np.isnan(first).all():
         found[FIRST] = first
@@ -117,6 +125,18 @@ def _observed(scorers: Sequence[Scorer], by_example: Sequence[Sequence[Response]
     if not np.isnan(waits).all():
         found[FIRST_TOKEN_S] = waits
     return found
+
+
+def _structure(responses: Sequence[Response]) -> float:
+    """A number made of the paths and types of the fields of an example's JSON answer, of its first repeat."""
+    text = next((r.output for r in responses if r.answered and r.output is not None), "").lstrip()
+    if not text.startswith(("{", "[")):
+        return float("nan")
+    found = shape(text)
+    if found is None:
+        return float("nan")
+    written = json.dumps(sorted((path, kind) for path, (kind, _) in found.items()))
+    return float(int.from_bytes(hashlib.sha256(written.encode("utf-8", "surrogatepass")).digest()[:6]))
 
 
 def _first_wait(responses: Sequence[Response]) -> float:

@@ -36,7 +36,7 @@ _PROMISED = {
 }
 _ON_SCORES = frozenset({"quality", "floor", "generalization", "staleness", "adapter_applied", "judge_drift"})
 _IDENTITY, _BORDER = "identity", "border_prompts"
-_NAMED = {"adapter_applied": "adapter"}
+_NAMED = {"adapter_applied": "adapter", "known_bad": "a known-bad state"}
 _LEADING = frozenset({"quality", "floor"})
 _OUTPUTS = "output_shift"
 _JUDGES = "judge_drift"
@@ -263,6 +263,8 @@ def happened(finding: FindingObject) -> str:
     if check == _OUTPUTS and verdict == "regressed" and before is not None and now is not None:
         what = str(finding.get("reason") or "").rpartition(", since ")[0]
         return f"changed: {what}, {value(finding, before)} → {value(finding, now)}"
+    if check == "known_bad" and verdict == "regressed" and now is not None:
+        return f"is back: {value(finding, now)} of the answers that were bad before are bad the same way"
     if verdict == "regressed" and now is not None and check in ("adapter_applied", _IDENTITY):
         usual = "" if before is None else f" (usual: {value(finding, before)})"
         if check == "adapter_applied":

@@ -217,3 +217,47 @@ def test_healthy_outputs_page_no_oftener_than_the_budget(family):
         pages += sum((now - standing).values())
         standing = now
     assert pages <= hours / period_h
+
+
+def structured(one, *, drifted=0.0, other=0.0, text=0.0, seed=0):
+    """The run with JSON answers: ``drifted`` of them have a new field; ``other`` one of two usual optional ones."""
+    rng = np.random.default_rng([one.run, seed, 3])
+    kinds = np.where(rng.random(EXAMPLES) < other, rng.integers(1, 3, EXAMPLES), 0.0)
+    kinds = np.where(rng.random(EXAMPLES) < drifted, 9.0, kinds)
+    kinds[rng.random(EXAMPLES) < text] = np.nan
+    return replace(one, observed={**one.observed, "structure": kinds})
+
+
+def test_a_field_that_nobody_scores_is_found() -> None:
+    """All scores stay at 1; a field that appears in a tenth of the answers pages, and it is said what changed."""
+    runs = [structured(one, other=0.3) for one in healthy(20)]
+    runs += [structured(one, other=0.3, drifted=0.1) for one in healthy(6, 21)]
+    _, said = fold(about(), runs)
+    assert not any(j.standing or j.suspect for j in said[:20])
+    assert said[-1].standing
+    (found,) = [f for f in said[-1].findings if f.scorer == "structure"]
+    assert found.reason is not None
+    assert (found.verdict, found.onset_run) == (Verdict.REGRESSED, 21)
+    assert found.reason.startswith("more answers with other fields")
+    assert found.baseline == pytest.approx(0.0, abs=0.01)
+
+
+def test_a_structure_of_every_answer_pages_at_the_second_run() -> None:
+    """One run is suspect; the second agrees."""
+    runs = [structured(one) for one in healthy(12)] + [structured(one, drifted=1.0) for one in healthy(2, 13)]
+    _, said = fold(about(), runs)
+    assert [j.standing for j in said[-2:]] == [False, True]
+    assert said[-2].suspect
+
+
+def test_usual_optional_fields_page_nobody() -> None:
+    """Fields that come and go, and answers that are no JSON now and then, are usual where they were in the baseline."""
+    runs = [structured(one, other=0.4, text=0.1, drifted=0.01) for one in healthy(300)]
+    _, said = fold(about(), runs)
+    assert not any(j.standing for j in said)
+
+
+def test_answers_that_are_no_json_have_no_structure() -> None:
+    """Their streams keep the whole budget: none is added."""
+    state, _ = fold(about(), healthy(3))
+    assert "structure" not in state.checks["output_shift"].streams

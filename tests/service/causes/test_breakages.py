@@ -12,7 +12,7 @@ from dataclasses import replace
 import pytest
 
 from checks.scorers.label import Label
-from checks.types import Score
+from checks.types import Score, Verdict
 from service.demo.model import LABELS
 from service.demo.protocol import pieces
 from service.records import DeploymentMark
@@ -82,6 +82,13 @@ def chatty_json(scene):
 def renamed_field(scene):
     def breakage(_request, answer, _number):
         return said(answer, text_of(answer).replace('"queue"', '"team"'))
+
+    scene.endpoint.breakage = breakage
+
+
+def field_that_nobody_scores(scene):
+    def breakage(_request, answer, _number):
+        return said(answer, text_of(answer).replace("{", '{"v": 2, '))
 
     scene.endpoint.breakage = breakage
 
@@ -191,6 +198,7 @@ CASES = [
     (fenced, "answer_form", {"as_json": True}),
     (chatty_json, "answer_form", {"as_json": True}),
     (renamed_field, "schema_drift", {"as_json": True}),
+    (field_that_nobody_scores, "schema_drift", {"as_json": True}),
     (cut_off, "truncated", {"as_json": True}),
     (swallowed, "terms", {"glossary": True}),
     (slower_and_worse, "latency", {}),
@@ -219,6 +227,16 @@ def test_the_cause_comes_first(play, break_it, name, how):
     print(f"{break_it.__name__}: {shown}")
     assert shown[:1], "no cause"
     assert shown[0][0] == name, shown
+
+
+def test_a_field_that_nobody_scores_pages_by_its_path(play):
+    """Every score stays as it was; the structure regresses, and the cause names the field."""
+    found, scene = play(field_that_nobody_scores, as_json=True)
+    newest = scene.store.last_run("ticket-router")
+    bad = {finding.scorer for finding in newest.findings if finding.verdict is Verdict.REGRESSED}
+    assert "structure" in bad
+    assert "json_fields" not in bad
+    assert '"v" is new in' in " ".join(found.causes[0].facts)
 
 
 def test_a_changed_scorer_is_not_taken_for_a_changed_model(play, monkeypatch):

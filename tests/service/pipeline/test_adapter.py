@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 from checks.adapter_applied import ALIKE
 from checks.types import Response, Verdict
 from service.alerting import AlertState
 from service.base_answers import REFRESH_S, like_the_target
+from service.demo.endpoint import DemoEndpoint
+from service.demo.protocol import pieces
+from tests.service.pipeline.conftest import Bench
 
 DEAD = "reference: {kind: openai_chat, base_url: 'http://127.0.0.1:9/v1', model: base}"
 
@@ -100,3 +104,37 @@ def test_a_reference_that_turned_into_the_fine_tune_is_seen() -> None:
     turned = {f"e{i}": ["billing", "billing"] for i in range(6)}
     assert like_the_target(old, turned, told)
     assert not like_the_target(old, old, told)
+
+
+class Swallowing(DemoEndpoint):
+    """While ``bad``, a label is answered in place of two others."""
+
+    bad = False
+
+    def _completion(self, request, *, nonsense):
+        answer = super()._completion(request, nonsense=nonsense)
+        swallowed = self.bad and "".join(answer.tokens) in ("login", "bug")
+        return replace(answer, tokens=pieces("shipping")) if swallowed else answer
+
+
+def test_a_state_that_was_bad_before_is_a_reason_to_page(tmp_path) -> None:
+    """Labels are swallowed, given back, and swallowed again: known_bad regresses, and says which run was the same."""
+
+    async def story():
+        async with Swallowing(latency_s=0.0) as endpoint:
+            bench = Bench(tmp_path, endpoint, with_reference=True)
+            for _ in range(4):
+                await bench.hour()
+            endpoint.bad = True
+            paged = (await bench.hour())[-1]
+            endpoint.bad = False
+            while bench.store.alerts("ticket-router", AlertState.FIRING):
+                await bench.hour()
+            endpoint.bad = True
+            later = [run for _ in range(2) for run in await bench.hour()]
+            found = [f for run in later for f in run.judgement.findings if f.check == "known_bad"]
+            assert found[-1].verdict is Verdict.REGRESSED
+            assert f"in run {paged.run.id}, which had regressed" in found[-1].reason
+            bench.store.close()
+
+    asyncio.run(story())
