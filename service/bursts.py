@@ -33,7 +33,7 @@ from service.records import RunKind, RunRecord, RunState
 from service.schedule import next_tick
 
 if TYPE_CHECKING:
-    from service.config.models import Bursts, Limits, Schedule
+    from service.config.target_parts import Bursts, Limits, Schedule
     from service.cost import Cost
 
 RISING = 0.05

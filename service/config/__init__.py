@@ -10,8 +10,9 @@ from __future__ import annotations
 
 from service.config.errors import ConfigError, Problem
 from service.config.load import DEFAULT_PATH, load, parse
-from service.config.models import Config, Schedule, Target
+from service.config.models import Config, Target
 from service.config.schema import schema
+from service.config.target_parts import Schedule
 
 __all__ = [
     "DEFAULT_PATH",

@@ -7,10 +7,8 @@ that must exist) is in ``service/config/rules.py``.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from contextlib import suppress
-from datetime import date, datetime
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -23,65 +21,25 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from checks.plugged import Plugged
 from checks.scorers import Scorer
 from checks.traffic import PART as TRAFFIC_PART
-from checks.traffic import WINDOW_S as TRAFFIC_WINDOW_S
-from service.config.cron import check_cron, check_timezone
-from service.config.deployments import Deployments, Webhooks
+from service.config.daemon_parts import Alerting, FalseAlarms, Log, Metrics, Retention, Web
+from service.config.deployments import Deployments
 from service.config.durations import Duration
+from service.config.fields import EndpointField, Name, NotifierField, ScorerField, day
 from service.config.section import HomePath, Section, Variable
 from service.config.section import fault as _fault
+from service.config.target_parts import (
+    BaselineSource,
+    Bursts,
+    Identity,
+    Limits,
+    Promises,
+    Schedule,
+    Traffic,
+    Worth,
+)
 from service.errors import UserError
-
-NAME_PATTERN = r"^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,63}$"
-_LISTEN = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^:\[\]\s/]+):([0-9]{1,5})", re.ASCII)
-
-
-def _name(value: str) -> str:
-    if not re.fullmatch(NAME_PATTERN, value):
-        raise _fault(
-            f"{value!r} is not a name: write letters, digits and _ . - (at most 64, the first a letter or digit)"
-        )
-    return value
-
-
-def _listen(value: str) -> str:
-    match = _LISTEN.fullmatch(value)
-    if match is None or int(match[2]) > 65535:
-        raise _fault(f"{value!r} is not HOST:PORT, such as 127.0.0.1:9790 or [::1]:9790 (port 0 to 65535)")
-    return value
-
-
-def _web_address(value: str) -> str:
-    if not re.fullmatch(r"https?://[^\s/?#@]+(/[^\s?#]*)?", value):
-        raise _fault(f"{value!r} is not an address: write http:// or https:// and a host, without ? and #")
-    return value.rstrip("/")
-
-
-def _cron(value: str) -> str:
-    try:
-        check_cron(value)
-    except ValueError as error:
-        raise _fault(str(error)) from None
-    return value
-
-
-def _day(value: Any) -> date:
-    if isinstance(value, str):
-        with suppress(ValueError):
-            return date.fromisoformat(value.strip())
-    if isinstance(value, date) and not isinstance(value, datetime):
-        return value
-    raise _fault(f"{value!r} is not a date: write it as 2027-01-15")
-
-
-def _timezone(value: str) -> str:
-    try:
-        check_timezone(value)
-    except ValueError as error:
-        raise _fault(str(error)) from None
-    return value
 
 
 def _store(value: str) -> str:
@@ -94,153 +52,6 @@ def _store(value: str) -> str:
     return value
 
 
-Name = Annotated[str, Field(json_schema_extra={"pattern": NAME_PATTERN}), AfterValidator(_name)]
-EndpointField = Annotated[Any, Plugged("service.endpoints")]
-ScorerField = Annotated[Scorer, Plugged("checks.scorers")]
-NotifierField = Annotated[Any, Plugged("service.notifiers")]
-
-
-class FalseAlarms(Section):
-    """The false-alarm budget: at most so many false pages per period, over everything that is watched."""
-
-    at_most: Annotated[float, Field(gt=0, le=10_000, description="False pages.")] = 1.0
-    per_s: Annotated[Duration, Field(alias="per", ge=86_400, description="The period, at least 1d.")] = (
-        90 * 86_400.0
-    )
-
-    @property
-    def period_h(self) -> float:
-        """Hours per false page: what evidence is measured against."""
-        return self.per_s / 3600.0 / self.at_most
-
-
-class Web(Section):
-    """Where metrics, pages and the API answer."""
-
-    listen: Annotated[str, AfterValidator(_listen), Field(description="HOST:PORT.")] = "127.0.0.1:9790"
-    token_env: Annotated[
-        Variable | None, Field(description="The variable with the token that changes of state need.")
-    ] = None
-    token_file: Annotated[HomePath | None, Field(description="The file with that token.")] = None
-    external_url: Annotated[
-        Annotated[str, AfterValidator(_web_address)] | None,
-        Field(
-            description="The address that links in messages begin with. Where `listen` is on loopback, requests by its "
-            "name are answered too: a proxy on the same machine passes that on."
-        ),
-    ] = None
-    show_texts: Annotated[bool, Field(description="Whether pages and API show inputs and outputs.")] = True
-    webhooks: Annotated[
-        Webhooks, Field(description="The secrets that registries sign or send their webhooks with.")
-    ] = Webhooks()
-
-    @property
-    def host(self) -> str:
-        """The host to listen on, an IPv6 address without its brackets."""
-        return self.listen.rpartition(":")[0].strip("[]")
-
-    @property
-    def port(self) -> int:
-        """The port to listen on; 0 asks the system for a free one."""
-        return int(self.listen.rpartition(":")[2])
-
-    @model_validator(mode="after")
-    def _one_token(self) -> Self:
-        if self.token_env and self.token_file:
-            raise _fault("token_env and token_file are both set: keep one")
-        return self
-
-
-class Alerting(Section):
-    """Who pages, and how often a standing alert is repeated."""
-
-    owner: Annotated[
-        Literal["goldwatch", "prometheus"], Field(description="The one side that pages; never both.")
-    ] = "goldwatch"
-    repeat_every_s: Annotated[
-        Duration, Field(alias="repeat_every", ge=60, description="A standing alert is repeated so often.")
-    ] = 4 * 3600.0
-    outage_after: Annotated[
-        int, Field(ge=1, le=1000, description="Unmeasured runs in a row until an outage is an alert.")
-    ] = 2
-
-
-class Retention(Section):
-    """How long responses are kept. Runs, scores, findings and baselines stay."""
-
-    texts_s: Annotated[Duration, Field(alias="texts", ge=3600, description="Age at which texts go.")] = (
-        90 * 86_400.0
-    )
-
-
-class Metrics(Section):
-    """What ``/metrics`` holds."""
-
-    slices: Annotated[int, Field(ge=0, le=10_000, description="Slices per target, the most telling.")] = 20
-
-
-class Log(Section):
-    """How the daemon logs."""
-
-    level: Annotated[Literal["debug", "info", "warning", "error"], Field(description="The least level.")] = (
-        "info"
-    )
-    format: Annotated[
-        Literal["auto", "console", "json"], Field(description="auto: console on a terminal, else json.")
-    ] = "auto"
-
-
-class Schedule(Section):
-    """When a target is replayed: ``every`` (ticks at multiples since 1970) or ``cron``."""
-
-    every_s: Annotated[
-        Duration | None, Field(alias="every", ge=1, le=366 * 86_400, description="The interval, at least 1s.")
-    ] = None
-    cron: Annotated[
-        Annotated[str, AfterValidator(_cron)] | None,
-        Field(description="Minute, hour, day of month, month, day of week (0 and 7 are Sunday)."),
-    ] = None
-    timezone: Annotated[
-        Annotated[str, AfterValidator(_timezone)] | None,
-        Field(description="An IANA time zone for cron; UTC by default."),
-    ] = None
-
-    @model_validator(mode="after")
-    def _one_kind(self) -> Self:
-        if (self.every_s is None) == (self.cron is None):
-            both = "not both" if self.cron is not None else "neither is set"
-            raise _fault(f"write every or cron, {both}")
-        if self.timezone is not None and self.cron is None:
-            raise _fault(
-                "timezone goes with cron only: every ticks at multiples of the interval since 1970 (UTC)"
-            )
-        return self
-
-
-class Bursts(Section):
-    """Replays between the ticks of the schedule: on rising evidence, and to collect a baseline; `false` for none."""
-
-    every_s: Annotated[
-        Duration, Field(alias="every", ge=60, le=3600, description="How far apart they are, 1m to 1h.")
-    ] = 300.0
-    per_hour: Annotated[
-        int, Field(ge=0, le=59, description="At most so many an hour, beside the scheduled runs; 0 for none.")
-    ] = 11
-    baseline: Annotated[bool, Field(description="Collect up to half of a baseline's runs by bursts.")] = True
-
-
-class Limits(Section):
-    """What a target may use. No limit where nothing is said."""
-
-    requests_per_second: Annotated[float | None, Field(gt=0, description="Requests started per second.")] = (
-        None
-    )
-    tokens_per_day: Annotated[int | None, Field(gt=0, description="Input and output tokens per UTC day.")] = (
-        None
-    )
-    usd_per_day: Annotated[float | None, Field(gt=0, description="US dollars per UTC day, by price.")] = None
-
-
 def _off(value: Any) -> Any:
     return {"per_hour": 0} if value is False else value
 
@@ -248,130 +59,6 @@ def _off(value: Any) -> Any:
 def _or_false(schema: dict[str, Any]) -> None:
     if "$ref" in schema:
         schema["anyOf"] = [{"$ref": schema.pop("$ref")}, {"const": False}]
-
-
-class Promises(Section):
-    """What is promised to the model's users, whatever it did before. Nothing is where nothing is said."""
-
-    latency_p95_s: Annotated[
-        Duration | None,
-        Field(alias="latency_p95", gt=0, description="19 of 20 answers are whole within this time."),
-    ] = None
-    ttft_p95_s: Annotated[
-        Duration | None,
-        Field(
-            alias="ttft_p95",
-            gt=0,
-            description="19 of 20 answers begin within this time; needs `stream: true` in the endpoint.",
-        ),
-    ] = None
-    usd_per_1000_requests: Annotated[
-        float | None,
-        Field(
-            gt=0,
-            allow_inf_nan=False,
-            description="A thousand requests cost at most so many US dollars; needs a price in the endpoint.",
-        ),
-    ] = None
-
-    @property
-    def limits(self) -> Mapping[str, float]:
-        """What is promised, by its key, in seconds or US dollars."""
-        given = {
-            "latency_p95": self.latency_p95_s,
-            "ttft_p95": self.ttft_p95_s,
-            "usd_per_1000_requests": self.usd_per_1000_requests,
-        }
-        return {name: limit for name, limit in given.items() if limit is not None}
-
-    @property
-    def waits(self) -> Mapping[str, float]:
-        """Those of them that recorded answers can speak of, without a price: in seconds."""
-        return {name: limit for name, limit in self.limits.items() if not name.startswith("usd")}
-
-
-class Worth(Section):
-    """Whether the fine-tune still pays: its challengers answer the golden set too, from time to time."""
-
-    every_s: Annotated[
-        Duration, Field(alias="every", ge=3600, le=366 * 86_400, description="How often they are asked.")
-    ] = 7 * 86_400.0
-    margin: Annotated[
-        float,
-        Field(
-            gt=0, lt=1, description="A difference in the mean score that is called small: 0.02 is 2 points."
-        ),
-    ] = 0.02
-    scorer: Annotated[
-        str | None, Field(description="By whose score quality is compared; default: the first scorer.")
-    ] = None
-    requests_per_month: Annotated[
-        float | None,
-        Field(gt=0, allow_inf_nan=False, description="Your traffic; without it costs are by 1,000 requests."),
-    ] = None
-    training_usd: Annotated[
-        float | None, Field(ge=0, allow_inf_nan=False, description="What the fine-tune cost, US dollars.")
-    ] = None
-    before_after: Annotated[
-        HomePath | None,
-        Field(
-            description="The comparison that justified the fine-tune, as `goldwatch compare BASE TUNED --keep FILE` "
-            "wrote it; `goldwatch report` tells it again."
-        ),
-    ] = None
-    life_s: Annotated[
-        Duration,
-        Field(alias="life", ge=86_400, description="How long it is to serve: training is spread over it."),
-    ] = 365 * 86_400.0
-
-
-class BaselineSource(Section):
-    """Where healthy comes from: the first ``runs`` measured runs, or a file that ``baseline export`` wrote."""
-
-    runs: Annotated[int, Field(ge=3, le=1000, description="Measured runs, at least 3.")] = 10
-    from_file: Annotated[HomePath | None, Field(alias="from", description="An exported baseline.")] = None
-
-    @model_validator(mode="after")
-    def _one_source(self) -> Self:
-        if self.from_file is not None and "runs" in self.model_fields_set:
-            raise _fault("write runs or from, not both: an exported baseline brings its own runs")
-        return self
-
-
-class Traffic(Section):
-    """What production asks and gets, watched beside the golden set; `{}` to take in posted samples only."""
-
-    file: Annotated[
-        HomePath | None, Field(description="A JSONL file of samples that is followed, through its rotations.")
-    ] = None
-    keep_texts: Annotated[
-        bool,
-        Field(
-            description="Keep the texts of requests that no golden example represents, at most 1,000 and no longer "
-            "than `retention.texts`, for `goldwatch traffic export`. Otherwise nothing of production text is stored."
-        ),
-    ] = False
-    window_s: Annotated[
-        Duration,
-        Field(alias="window", ge=600, le=86_400, description="What is judged at a time, 10m to 1d."),
-    ] = TRAFFIC_WINDOW_S
-
-
-class Identity(Section):
-    """Border prompts: one-token requests whose answer sits on the fence, found by themselves, never scored."""
-
-    border_prompts: Annotated[
-        int,
-        Field(
-            ge=8,
-            le=40,
-            description="How many are asked in every run; a search takes some three hundred once.",
-        ),
-    ] = 20
-    temperature: Annotated[
-        float,
-        Field(ge=0, le=2, description="At which they are asked; at 0 least is left to chance."),
-    ] = 0.0
 
 
 class Target(Section):
@@ -401,7 +88,7 @@ class Target(Section):
         Worth()
     )
     retires_on: Annotated[
-        Annotated[date, BeforeValidator(_day)] | None,
+        Annotated[date, BeforeValidator(day)] | None,
         Field(
             description="The day on which the provider switches the model off; told 90, 30 and 7 days before. Without "
             "it, what the provider's model list says."

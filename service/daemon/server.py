@@ -23,7 +23,7 @@ from service.errors import UserError
 from service.web.guard import HEADERS, is_loopback
 
 if TYPE_CHECKING:
-    from service.config.models import Web
+    from service.config.daemon_parts import Web
 
 _BACKLOG = 64  # so many are accepted at once, before the first of them can make room for the next
 _GRACE_S = 1

@@ -85,7 +85,7 @@ def shadow_of(
     What a drill may use is held against the real limits before it begins (:func:`check_limits`), since a virtual day
     passes in seconds.
     """
-    from service.config.models import BaselineSource, Bursts, Limits  # noqa: PLC0415
+    from service.config.target_parts import BaselineSource, Bursts, Limits  # noqa: PLC0415
 
     shadow = target.model_copy(
         update={

@@ -16,7 +16,8 @@ import pytest
 import yaml
 
 from service.config import load
-from service.config.models import Alerting, Config, Web
+from service.config.daemon_parts import Alerting, Web
+from service.config.models import Config
 
 ROOT = Path(__file__).parents[2]
 CHART = ROOT / "deploy/helm/goldwatch"

@@ -10,7 +10,7 @@ import pytest
 from checks.inference.bursts import Closeness, Dependence
 from checks.types import Finding, ScoreSummary, Verdict
 from service.bursts import MOST_PAIRS, Baselining, close_runs, next_burst, rising_at, room_for
-from service.config.models import Bursts, Limits, Schedule
+from service.config.target_parts import Bursts, Limits, Schedule
 from service.cost import Cost
 from service.records import Requests, RunKind, RunRecord, RunState
 

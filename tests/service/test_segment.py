@@ -9,7 +9,8 @@ from pydantic import Field
 
 from checks.scorers.exact_match import ExactMatch
 from checks.scorers.label import Label
-from service.config.models import Limits, Target
+from service.config.models import Target
+from service.config.target_parts import Limits
 from service.endpoints import Endpoint, Price
 from service.segment import segment_key
 

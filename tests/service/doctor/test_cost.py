@@ -13,7 +13,7 @@ import pytest
 
 from checks.types import Example
 from service.config import Schedule, load
-from service.config.models import Limits
+from service.config.target_parts import Limits
 from service.cost import DEFAULT_OUTPUT_TOKENS, cost_of, estimated_tokens, over_limits, runs_per_day
 from service.demo.endpoint import DemoEndpoint
 from service.doctor.spending import look_at_cost

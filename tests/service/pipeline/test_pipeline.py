@@ -240,7 +240,7 @@ def test_an_edited_golden_set_is_refused(watch, tmp_path):
 
 def test_the_day_s_token_limit_makes_a_run_inconclusive_and_never_regressed(watch):
     """Where the limit is used up nothing is asked, and that says nothing about the model."""
-    from service.config.models import Limits
+    from service.config.target_parts import Limits
 
     async def story():
         async with watch() as bench:
