@@ -22,7 +22,7 @@ import httpx
 import pytest
 
 from service.demo.endpoint import DemoEndpoint
-from service.demo.model import GOLDEN
+from service.demo.model import GOLDEN, LABELS
 from service.golden import freeze
 
 RULES = Path(__file__).parents[2] / "deploy" / "prometheus" / "rules.yml"
@@ -134,6 +134,16 @@ def vllm_page() -> str:
     return "\n".join(lines) + "\n"
 
 
+def anchors() -> Iterator[str]:
+    """Twelve right answers and twelve wrong ones, as people scored them."""
+    for number, line in enumerate(Path(GOLDEN).read_text("utf-8").splitlines()[:24]):
+        example = json.loads(line)
+        wrong = next(label for label in LABELS if label != example["expected"])
+        right = number % 2 == 0
+        anchor = {"output": example["expected"] if right else wrong, "score": float(right)}
+        yield json.dumps({"id": example["id"], "input": example["input"], **anchor}) + "\n"
+
+
 @dataclass
 class Watch:
     """Everything that runs, and how to ask it."""
@@ -189,11 +199,19 @@ class Watch:
                     "schedule": {"every": "1s"},
                     "limits": {"tokens_per_day": 10_000_000, "usd_per_day": 1_000_000},
                     "baseline": {"runs": 3},
-                    "scorers": [{"kind": "label", "labels": ["billing", "login", "shipping", "bug", "refund"]}],
+                    "scorers": [
+                        {"kind": "label", "labels": list(LABELS)},
+                        {
+                            "kind": "judge", "anchors": "anchors.jsonl", "prompt": "{input}", "otherwise": 0,
+                            "verdicts": {"{output}": 1},
+                            "endpoint": {"kind": "openai_chat", "base_url": self.endpoint.url, "model": "base"},
+                        },
+                    ],
                 }
             ],
         }  # fmt: skip
         (self.folder / "goldwatch.yaml").write_text(json.dumps(config), "utf-8")
+        (self.folder / "anchors.jsonl").write_text("".join(anchors()), "utf-8")
         self.goldwatch = f"http://{config['web']['listen']}"  # type: ignore[index]
         self.spawn("goldwatch", sys.executable, "-m", "service", "serve", "-c", "goldwatch.yaml")
         eventually(lambda: httpx.get(f"{self.goldwatch}/readyz").is_success, "a goldwatch that is ready")
@@ -217,7 +235,7 @@ class Watch:
         """Start Prometheus on goldwatch and vLLM, with the shipped rules."""
         jobs = {"goldwatch": self.goldwatch, "vllm": self.vllm.url}
         config = {
-            "global": {"scrape_interval": "250ms", "evaluation_interval": "250ms"},
+            "global": {"scrape_interval": "1s", "evaluation_interval": "250ms"},
             "rule_files": [str(RULES)],
             "alerting": {"alertmanagers": [_static(self.alertmanager)]},
             "scrape_configs": [{"job_name": name, **_static(url)} for name, url in jobs.items()],
