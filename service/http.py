@@ -16,10 +16,12 @@ from __future__ import annotations
 
 import ipaddress
 import logging
+import ssl
 import time
 import zlib
 from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextvars import ContextVar
+from functools import cached_property
 from typing import Any
 from urllib.request import getproxies_environment, proxy_bypass_environment  # type: ignore[attr-defined]  # not in typeshed
 
@@ -65,9 +67,8 @@ class Router(httpx.AsyncBaseTransport):
 
     def __init__(self, concurrency: int, proxies: Mapping[str, str]) -> None:
         self._concurrency, self._proxies = concurrency, dict(proxies)
-        self._ssl = httpx.create_ssl_context()
         self._by_origin: dict[tuple[str, str, int | None], AiohttpTransport] = {}
-        self._by_proxy: dict[str | None, AiohttpTransport] = {}
+        self._by_way: dict[tuple[str | None, bool], AiohttpTransport] = {}
 
     def route(self, url: httpx.URL) -> AiohttpTransport:
         """The transport that a request to this address takes."""
@@ -75,15 +76,21 @@ class Router(httpx.AsyncBaseTransport):
         transport = self._by_origin.get(origin)
         if transport is None:
             proxy = proxy_for(url.scheme, url.host, self._proxies)
-            transport = self._by_proxy.get(proxy)
+            encrypted = url.scheme == "https" or (proxy or "").startswith("https:")
+            transport = self._by_way.get((proxy, encrypted))
             if transport is None:
-                transport = self._by_proxy[proxy] = AiohttpTransport(
-                    verify=self._ssl,
-                    client=self._session,
+                transport = self._by_way[proxy, encrypted] = AiohttpTransport(
+                    verify=(trusted := self._authorities if encrypted else _nobody()),
+                    client=lambda: self._session(trusted),
                     proxy=httpx.Proxy(proxy) if proxy else None,
                 )
             self._by_origin[origin] = transport
         return transport
+
+    @cached_property
+    def _authorities(self) -> ssl.SSLContext:
+        """Whose certificates are trusted: read when TLS is first wanted, since they take 3 MB."""
+        return httpx.create_ssl_context()
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request and return when its headers have come; a stale connection is replaced by another."""
@@ -102,20 +109,25 @@ class Router(httpx.AsyncBaseTransport):
 
     async def aclose(self) -> None:
         """Close every connection."""
-        for transport in self._by_proxy.values():
+        for transport in self._by_way.values():
             await transport.aclose()
 
-    def _session(self) -> aiohttp.ClientSession:
+    def _session(self, trusted: ssl.SSLContext) -> aiohttp.ClientSession:
         trace = aiohttp.TraceConfig()
         trace.on_connection_reuseconn.append(_note_reuse)
         return aiohttp.ClientSession(
             trace_configs=[trace],
             request_class=_AsWritten,
             connector=aiohttp.TCPConnector(
-                limit=self._concurrency, keepalive_timeout=_KEEPALIVE_S, ssl=self._ssl
+                limit=self._concurrency, keepalive_timeout=_KEEPALIVE_S, ssl=trusted
             ),
             cookie_jar=aiohttp.DummyCookieJar(),
         )
+
+
+def _nobody() -> ssl.SSLContext:
+    """For addresses without TLS: it would trust no certificate at all."""
+    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 class _AsWritten(aiohttp.ClientRequest):

@@ -12,10 +12,12 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from functools import lru_cache
-
-import regex
+from typing import TYPE_CHECKING
 
 from checks.scorers._texts import SEARCHED_CHARS, quote
+
+if TYPE_CHECKING:
+    import regex
 
 TIME_LIMIT_S = 1.0
 
@@ -37,6 +39,8 @@ def compiled(pattern: str, *, ignore_case: bool = False) -> regex.Pattern[str]:
     Raises:
         ValueError: it is no regular expression; the message says what is wrong and where.
     """
+    import regex  # noqa: PLC0415  # most daemons have no pattern: 2 MB
+
     if not pattern:
         raise ValueError("the pattern is empty, so it would match everything")
     try:

@@ -199,12 +199,14 @@ class Fleet:
         with self.store() as store:
             return store.runs(target, limit=None, newest_first=False)
 
-    def done(self, count: int) -> None:
+    def done(self, count: int, patience_s: float = PATIENCE_S) -> None:
         """Wait until every target has so many finished runs."""
-        until(
-            lambda: all(sum(r.state is RunState.DONE for r in self.runs(n)) >= count for n in self.names),
-            f"{count} runs of each",
-        )
+
+        def have() -> bool:
+            time.sleep(0.2)  # each look opens the store: the fleet should have the processors
+            return all(sum(r.state is RunState.DONE for r in self.runs(n)) >= count for n in self.names)
+
+        until(have, f"{count} runs of each", patience_s)
 
 
 def harm(fleet: Fleet) -> list[str]:
