@@ -226,6 +226,10 @@ def harm(fleet: Fleet) -> list[str]:
             for one, two in pairwise(runs):
                 if one.finished_at is None or one.finished_at > two.started_at:
                     wrong.append(f"{name}: runs {one.id} and {two.id} overlap")
+            asked = [[r.at for r in store.responses(run.id) if r.at is not None] for run in runs]
+            for one, two, before, after in zip(runs, runs[1:], asked, asked[1:], strict=False):
+                if before and after and max(before) > min(after):
+                    wrong.append(f"{name}: answers of runs {one.id} and {two.id} overlap")
     return wrong
 
 
