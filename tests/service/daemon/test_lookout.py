@@ -257,7 +257,7 @@ def test_a_models_end_is_told_once_per_threshold(post: Post) -> None:
 
 
 def test_a_models_end_is_routed_by_the_urgency_of_each_threshold(post: Post) -> None:
-    """A receiver that knows alerts by their labels, as an Alertmanager does, gets the severity of now, not the first."""
+    """What knows alerts by their labels, as an Alertmanager does, gets the severity of now, not the first."""
     target = post.config.targets[0].model_copy(update={"retires_on": date(2024, 3, 1)})
     post.config = post.config.model_copy(update={"targets": (target,)})
     for days in (80, 20, 5):
