@@ -9,7 +9,8 @@ and the base model's two are exchangeable within an example, and of the examples
 same text, the model is the odd one out in Binomial(n, 1/3) of them. Where that hypothesis stands (p above one tenth,
 a base model that repeats itself in at least half of :data:`FEWEST` examples or more) in two runs in a row, that is
 told as a regression from the first run on and nothing is learnt: an adapter that never loaded must not become the
-baseline. With a base model that repeats itself, it stands where at most two answers differ.
+baseline. With a base model that repeats itself, it stands where at most two answers differ. Once told it stands until
+p is below one hundredth: of ten runs of the base model itself one is below one tenth by chance.
 
 **Is it still applied?** After that. Null hypothesis: the share of answers that are the base model's goes on as during
 the baseline. One stream holds every example against its own baseline (``inference/two_sided.py``, with the noise that
@@ -49,7 +50,7 @@ NEARLY_ALL, NO_LONGER = 0.8, 0.5
 KEY = 3 << 22
 
 _RARE_PART = 0.4
-_NO_SIGN = 0.1
+_NO_SIGN, _STILL_NO_SIGN = 0.1, 0.01
 _TELLING = 0.2
 _FEWEST_TELLING = 5
 _LEAST_STEADY = 0.3
@@ -109,7 +110,8 @@ class AdapterApplied:
         runs = np.append(state.runs, run.run)[-group.REMEMBERED :]
         state, learning = replace(state, runs=runs), state.sides.learning
         if learning:
-            never = state.never + 1 if indistinguishable(alike, steady) else 0
+            no_sign = _STILL_NO_SIGN if state.standing else _NO_SIGN
+            never = state.never + 1 if indistinguishable(alike, steady, no_sign) else 0
             state = replace(state, never=never, onset_run=_first_of(runs, never) if never >= _RUNS else None)
             if never:
                 return state, _answer(state, _never_applied(state, alike, steady), suspect=never < _RUNS)
@@ -145,7 +147,7 @@ class AdapterApplied:
 CHECK = AdapterApplied()
 
 
-def indistinguishable(alike: FloatArray, steady: FloatArray) -> bool:
+def indistinguishable(alike: FloatArray, steady: FloatArray, no_sign: float = _NO_SIGN) -> bool:
     """Whether nothing tells the answers from the base model's own.
 
     >>> import numpy as np
@@ -155,13 +157,14 @@ def indistinguishable(alike: FloatArray, steady: FloatArray) -> bool:
     Args:
         alike: float [examples], as :data:`ALIKE`.
         steady: float [examples], as :data:`STEADY`.
+        no_sign: the p above which the hypothesis stands that the model is its base model.
     """
     known = ~np.isnan(alike) & ~np.isnan(steady)
     its_own, repeats = alike[known] >= 0.5, steady[known] >= 0.5
     if len(its_own) < FEWEST or 2 * int(repeats.sum()) < len(its_own):
         return False
     odd = int((repeats & ~its_own).sum())
-    return _upper_tail(odd, odd + int((~repeats & its_own).sum())) > _NO_SIGN
+    return _upper_tail(odd, odd + int((~repeats & its_own).sum())) > no_sign
 
 
 def turned_ratio(alike: FloatArray, steady: FloatArray, usual: FloatArray) -> float | None:

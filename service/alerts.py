@@ -92,8 +92,8 @@ class Alert:
 
     ``findings`` are those of ``updated_run``. The runs are None where no run told of it. ``topic`` tells the
     watch's own troubles apart. ``bad_at`` is when the newest bad run was judged. ``identity`` holds the severity and
-    labels of the beginning, for receivers that know an alert by them. ``acknowledgement`` is kept by the store
-    beside the alert, so that no run that is judged meanwhile overwrites it.
+    labels of the beginning, for receivers that know an alert by them; of a notice the severity of its newest stage.
+    ``acknowledgement`` is kept by the store beside the alert, so that no run that is judged meanwhile overwrites it.
     """
 
     id: str

@@ -18,6 +18,7 @@ import asyncio
 import contextlib
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -208,6 +209,8 @@ async def _ask(
             await replay(examples, endpoint, plan, save=came.extend, stop=shell.stop)
     if not came:
         return None
+    if failed := Counter(str(r.error.kind) for r in came if r.error is not None):
+        _log.warning("reference_failed", target=target.name, asked=len(came), failed=dict(failed))
     texts: dict[str, list[str]] = {}
     for response in sorted(came, key=lambda r: r.repeat):
         if response.answered and response.output is not None:

@@ -124,7 +124,9 @@ def watch_transitions(
         if trouble.once:
             changed = standing.findings != refreshed.findings
             pace = replace(policy, repeat_every_s=math.ulp(0.0) if changed else math.inf)
-            refreshed = replace(refreshed, acknowledgement=None) if changed else refreshed
+            if changed:
+                known_by = {**standing.identity, "severity": trouble.severity}
+                refreshed = replace(refreshed, acknowledgement=None, identity=known_by)
         notice, told = repetition(replace(refreshed, updated_at=now), now, pace, silences)
         if told or standing.findings != refreshed.findings:
             steps.append((notice, told))

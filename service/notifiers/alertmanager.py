@@ -1,10 +1,11 @@
 """How is an Alertmanager told? Its API v2: firing until a moment that is put off again and again, then ended.
 
 An Alertmanager knows an alert by its labels and nothing else, so the labels are those of the alert's beginning: a
-severity or label that is changed meanwhile counts from the next alert on. What changes (figures, causes, examples)
-stands in annotations. It forgets what it is not told again, and everything when it restarts, so that the alert is sent
-again every ``resend_every_s``; each time it is said to last ``hold_s`` longer. A goldwatch that is stopped or restarted
-within that time resolves nothing.
+severity or label that is changed meanwhile counts from the next alert on. A notice that grows more urgent by itself (a
+model that retires) is another alert there, so that it is routed anew; the one before ends after ``hold_s``. What
+changes (figures, causes, examples) stands in annotations. It forgets what it is not told again, and everything when it
+restarts, so that the alert is sent again every ``resend_every_s``; each time it is said to last ``hold_s`` longer. A
+goldwatch that is stopped or restarted within that time resolves nothing.
 """
 
 from __future__ import annotations

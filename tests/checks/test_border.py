@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pytest
@@ -55,13 +56,27 @@ def answers(runs, subject=None, share=0.1):
     return found
 
 
-def requests_to_find(moved: float, **how) -> int:
+@cache
+def after_healthy_runs(noise: float, sampled: bool, draws: int):
+    """The check's state after forty healthy runs, none of which paged."""
+    subject, state = about(), CHECK.initial(about())
+    for number in range(1, 41):
+        asked = 4 * draws if sampled and number == 1 else draws
+        one = run(number, noise=noise, sampled=sampled, draws=asked)
+        state, answer = CHECK.update(subject, state, one, share=0.1, learn=True)
+        assert not answer.standing
+    return state
+
+
+def requests_to_find(moved: float, *, noise: float = 0.0, sampled: bool = False, draws: int = 1) -> int:
     """One-token requests after a change of every logit until it is told."""
-    first = run(1, **{**how, "draws": 4 * how["draws"]} if "draws" in how else how)
-    healthy = [first, *(run(i, **how) for i in range(2, 41))]
-    found = answers([*healthy, *(run(i, moved=moved, **how) for i in range(41, 81))])
-    assert not any(a.standing for a in found[:40])
-    return PROMPTS * how.get("draws", 1) * next(i for i, a in enumerate(found[40:], 1) if a.standing)
+    state = after_healthy_runs(noise, sampled, draws)
+    for number in range(41, 81):
+        one = run(number, moved=moved, noise=noise, sampled=sampled, draws=draws)
+        state, answer = CHECK.update(about(), state, one, share=0.1, learn=True)
+        if answer.standing:
+            return PROMPTS * draws * (number - 40)
+    pytest.fail(f"a change of {moved} logits was not told in 40 runs")
 
 
 @pytest.mark.parametrize("noise", [0.0, 0.05])
@@ -112,8 +127,8 @@ def test_a_kept_state_goes_on_like_the_fold_that_was_never_kept() -> None:
     """Dumped and loaded after any run, the judgement is the same."""
     subject = about()
     kept = folded = judge.initial(subject)
-    for i in range(1, 15):
-        one = run(i, moved=2.0 * (i > 10))
+    for i in range(1, 13):
+        one = run(i, moved=2.0 * (i > 9))
         before = judge.load(judge.dump(kept))
         assert before is not None
         kept, mine = judge.judge(subject, before, one)

@@ -256,6 +256,23 @@ def test_a_models_end_is_told_once_per_threshold(post: Post) -> None:
     assert len(post.store.notifications(notice.id)) == len(told) * len(BOTH)
 
 
+def test_a_models_end_is_routed_by_the_urgency_of_each_threshold(post: Post) -> None:
+    """What knows alerts by their labels, as an Alertmanager does, gets the severity of now, not the first."""
+    target = post.config.targets[0].model_copy(update={"retires_on": date(2024, 3, 1)})
+    post.config = post.config.model_copy(update={"targets": (target,)})
+    for days in (80, 20, 5):
+        post.now = start_of(date(2024, 3, 1)) - days * 24 * HOUR
+        post.run()
+        post.look()
+    (notice,) = [a for a in post.store.alerts() if a.kind is AlertKind.NOTICE]
+    told = [m.notification.body["alert"]["identity"] for m in post.store.notifications(notice.id)]
+    assert {(labels["severity"], labels["team"]) for labels in told} == {
+        ("info", "ml"),
+        ("warning", "ml"),
+        ("critical", "ml"),
+    }
+
+
 def test_a_date_that_is_moved_ends_the_notice(post: Post) -> None:
     """Once the configured day is far off again, the notice is resolved."""
     target = post.config.targets[0]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 
+from structlog.testing import capture_logs
+
 from checks.adapter_applied import ALIKE
 from checks.types import Response, Verdict
 from service.alerting import AlertState
@@ -84,13 +86,17 @@ def test_the_base_model_is_asked_once_a_week(watch) -> None:
 
 
 def test_a_base_model_that_cannot_be_reached_costs_no_run(watch) -> None:
-    """The run is judged by its scores; the likeness is inconclusive, not a fault of the model."""
+    """The run is judged by its scores; the likeness is inconclusive, not a fault of the model, and the log says why."""
 
     async def story():
         async with watch(reference=DEAD) as bench:
-            (run,) = await bench.hour()
+            with capture_logs() as logged:
+                (run,) = await bench.hour()
             assert run.judgement.verdict is Verdict.LEARNING
             assert finding(run).verdict is Verdict.INCONCLUSIVE
+            assert finding(run).reason == "the base model's answers are not known"
+            (why,) = [line for line in logged if line["event"] == "reference_failed"]
+            assert why["failed"] == {"connect": why["asked"]}
             measured = next(bench.store.measurements("ticket-router", run.run.segment))
             assert ALIKE not in measured.observed
 
