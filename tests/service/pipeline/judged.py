@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
-from contextlib import asynccontextmanager
+import shutil
+from contextlib import asynccontextmanager, contextmanager
 
 from service.alerting import AlertState
 from service.config import load
@@ -94,6 +96,18 @@ class Bench:
         self.now += 3600
         return runs
 
+    def went_on(self, folder):
+        """The same watch, of the same servers as they were at first, from a copy of what is stored."""
+        self.store.close()
+        shutil.copytree(self.folder, folder, dirs_exist_ok=True)
+        self.endpoint.restore()
+        self.judge.strict = self.judge.down = False
+        self.judge.version = "judge-1"
+        self.judge.asked.clear()
+        bench = Bench(folder, self.endpoint, self.judge, "", anchored=True)
+        bench.now = self.now
+        return bench
+
     def firing(self):
         return {alert.kind: alert for alert in self.store.alerts("router", AlertState.FIRING)}
 
@@ -125,3 +139,28 @@ async def judged(folder, more: str = "", *, endpoint: DemoEndpoint | None = None
             yield bench
         finally:
             bench.store.close()
+
+
+@contextmanager
+def quiet_hours(folder, hours: int = 5):
+    """A function ``go_on(story, folder)``: each story begins after the same healthy hours, which are watched once."""
+    with asyncio.Runner() as runner:
+        watch = judged(folder)
+        bench = runner.run(watch.__aenter__())
+
+        async def told() -> None:
+            for _ in range(hours):
+                await bench.hour()
+
+        async def going_on(story, into) -> None:
+            copied = bench.went_on(into)
+            try:
+                await story(copied)
+            finally:
+                copied.store.close()
+
+        try:
+            runner.run(told())
+            yield lambda story, into: runner.run(going_on(story, into))
+        finally:
+            runner.run(watch.__aexit__(None, None, None))

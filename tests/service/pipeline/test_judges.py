@@ -27,7 +27,7 @@ from service.history import state_before
 from service.metrics_findings import of_judges
 from service.pipeline import Shell
 from service.rescoring import REASON
-from tests.service.pipeline.judged import LABELS, judged
+from tests.service.pipeline.judged import LABELS, judged, quiet_hours
 
 AGREES = "goldwatch_judge_agreement"
 
@@ -49,15 +49,31 @@ def watched(more: str = ""):
     return made
 
 
+@pytest.fixture(scope="module")
+def go_on(tmp_path_factory):
+    """Goes on from five healthy hours."""
+    with quiet_hours(tmp_path_factory.mktemp("quiet")) as going_on:
+        yield going_on
+
+
+def after_quiet_hours(story):
+    """A test that is a story of one watch, after five healthy hours."""
+
+    def test(go_on, tmp_path) -> None:
+        go_on(story, tmp_path)
+
+    test.__name__, test.__doc__ = story.__name__, story.__doc__
+    return test
+
+
 def drift(run):
     return next(f for f in run.judgement.findings if f.check == "judge_drift")
 
 
-@watched()
+@after_quiet_hours
 async def test_a_judge_that_changed_is_told_as_judge_drift_and_not_as_a_regression(bench) -> None:
     """Its findings are inconclusive from the first changed run on, and the alert is one of its own kind."""
-    for _ in range(5):
-        (run,) = await bench.hour()
+    (run,) = await bench.hour()
     assert run.judgement.verdict is Verdict.OK
     assert "agreement with people 100% of 20 anchors" in drift(run).reason
     bench.judge.strict = True
@@ -79,11 +95,9 @@ async def test_a_judge_that_changed_is_told_as_judge_drift_and_not_as_a_regressi
     assert all(0.0 < value < 1.0 for value in told.values())
 
 
-@watched()
+@after_quiet_hours
 async def test_a_judge_that_is_itself_again_resolves_its_alert(bench) -> None:
     """Two runs with the anchors scored as before, and its scores count again."""
-    for _ in range(5):
-        await bench.hour()
     bench.judge.strict = True
     await bench.hour()
     bench.judge.strict = False
@@ -95,11 +109,9 @@ async def test_a_judge_that_is_itself_again_resolves_its_alert(bench) -> None:
     assert runs[-1].judgement.verdict is Verdict.OK
 
 
-@watched()
+@after_quiet_hours
 async def test_the_model_that_changed_is_still_a_regression_by_its_judge(bench) -> None:
     """With an unchanged judge, a model that lost its adapter regresses."""
-    for _ in range(5):
-        await bench.hour()
     bench.endpoint.drop_adapter()
     for _ in range(4):
         runs = await bench.hour()
@@ -122,11 +134,9 @@ async def test_an_answer_that_was_judged_before_costs_nothing(bench) -> None:
     assert bench.store.usage_since("router", 0.0)[0] - tokens >= 20 * 11
 
 
-@watched()
+@after_quiet_hours
 async def test_a_judge_that_is_out_leaves_scores_missing_and_is_told(bench) -> None:
     """The run is inconclusive, no outage of the model; a second one fires an alert about the judge, which resolves."""
-    for _ in range(5):
-        await bench.hour()
     bench.judge.down = True
     (first,) = await bench.hour()
     assert first.judgement.verdict is Verdict.INCONCLUSIVE
@@ -156,11 +166,9 @@ async def test_beside_another_scorer_a_drifting_judge_does_not_hide_the_model(be
     assert set(bench.firing()) == {AlertKind.JUDGE}
 
 
-@watched()
+@after_quiet_hours
 async def test_what_was_seen_of_a_judge_is_kept_and_folds_to_the_same_state(bench) -> None:
     """The anchors' scores come back from the store, and history folded anew judges as the live runs did."""
-    for _ in range(5):
-        await bench.hour()
     bench.judge.strict = True
     await bench.hour()
     runs = list(bench.store.measurements("router", bench.store.last_run("router").segment))
@@ -174,11 +182,9 @@ async def test_what_was_seen_of_a_judge_is_kept_and_folds_to_the_same_state(benc
     assert judge.dump(kept) == judge.dump(fresh)
 
 
-@watched()
+@after_quiet_hours
 async def test_a_bundle_of_a_judged_run_is_verified_without_its_judge(bench) -> None:
     """The verdict is made again from what the judge said; the bundle names neither its address nor its model."""
-    for _ in range(5):
-        await bench.hour()
     bench.judge.strict = True
     runs = await bench.hour()
     path, address = bench.folder / "run.zip", bench.judge.address
@@ -192,11 +198,9 @@ async def test_a_bundle_of_a_judged_run_is_verified_without_its_judge(bench) -> 
         assert address not in archive.read("subject.json").decode()
 
 
-@watched()
+@after_quiet_hours
 async def test_a_judge_changed_on_purpose_scores_stored_answers_again(bench) -> None:
     """With another ``version`` the baseline is scored by the new judge, and the next run is judged against that: ok."""
-    for _ in range(5):
-        await bench.hour()
     before = bench.store.baseline("router")
     bench.judge.strict = True
     bench.configure(version="version: strict")
@@ -214,11 +218,9 @@ async def test_a_judge_changed_on_purpose_scores_stored_answers_again(bench) -> 
     assert bench.firing() == {}
 
 
-@watched()
+@after_quiet_hours
 async def test_a_model_that_changes_after_its_judge_is_found_at_once(bench) -> None:
     """The baseline that was scored again is a baseline: nothing has to be learnt first."""
-    for _ in range(5):
-        await bench.hour()
     bench.configure(version="version: '2'")
     await bench.hour()
     bench.endpoint.drop_adapter()
@@ -229,11 +231,9 @@ async def test_a_model_that_changes_after_its_judge_is_found_at_once(bench) -> N
     assert set(bench.firing()) == {AlertKind.REGRESSION}
 
 
-@watched()
+@after_quiet_hours
 async def test_without_the_new_judge_stored_answers_are_not_scored_again(bench) -> None:
     """Where it gives no verdicts, the target learns anew; the run is told as the judge's outage."""
-    for _ in range(5):
-        await bench.hour()
     bench.judge.down = True
     bench.configure(version="version: '2'")
     (run,) = await bench.hour()
@@ -241,11 +241,9 @@ async def test_without_the_new_judge_stored_answers_are_not_scored_again(bench) 
     assert bench.store.baseline("router").runs == ()
 
 
-@watched()
+@after_quiet_hours
 async def test_an_accepted_judge_is_learnt_anew(bench) -> None:
     """While a drift stands, accepting takes none of the runs that the old judge scored."""
-    for _ in range(5):
-        await bench.hour()
     bench.judge.strict = True
     await bench.hour()
     taken = accept(bench.store, bench.config.targets[0], "a new judge", bench.now)
