@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ import pytest
 from service.config import Config, load
 from service.golden.lock import freeze
 from service.store import Store
+from service.store.packing import unsqueeze
 
 DEMO = Path(__file__).parents[3] / "service" / "demo"
 
@@ -58,10 +61,19 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 @pytest.fixture
 def raw(tmp_path: Path) -> Callable[[], bytes]:
-    """Every byte that the store has on disk."""
+    """Every byte that the store has on disk, and what its packed values hold."""
 
     def read() -> bytes:
-        return b"".join(p.read_bytes() for p in sorted(tmp_path.glob("goldwatch.db*")))
+        held = [p.read_bytes() for p in sorted(tmp_path.glob("goldwatch.db*"))]
+        with closing(sqlite3.connect(tmp_path / "goldwatch.db")) as database:
+            for (table,) in database.execute(
+                "SELECT name FROM sqlite_master WHERE type = 'table'"
+            ).fetchall():
+                values = (v for row in database.execute(f'SELECT * FROM "{table}"') for v in row)
+                held += [
+                    unsqueeze(v) for v in values if isinstance(v, bytes) and v[:2] in (b"\x01x", b"\x00{")
+                ]
+        return b"".join(held)
 
     return read
 

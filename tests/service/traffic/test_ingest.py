@@ -86,12 +86,13 @@ def test_what_is_kept_is_what_the_windows_say(store, configure, texts):
 
 def test_no_text_is_stored_unless_asked_for(store, configure, raw):
     """Without keep_texts not a word of production is on disk; switched off, what was kept goes with the next batch."""
-    secret = "zxqv Geheimnis qqqzzz"
+    secret = "zxqv Geheimnis qqqzzz" * 9
     take(store, configure(), [Sample(secret, "billing", START)])
     assert b"Geheimnis" not in raw()
     assert store.traffic_texts("router") == []
     take(store, configure("{keep_texts: true}"), [Sample(secret, "billing", START)])
     assert [one.input for one in store.traffic_texts("router")] == [secret]
+    assert b"Geheimnis" in raw()
     take(store, configure(), [Sample("x", None, START)])
     assert store.traffic_texts("router") == []
 
