@@ -14,8 +14,9 @@ from functools import lru_cache
 import numpy as np
 
 from checks import judge
+from checks import quality as quality_check
 from checks.inference import group, power
-from checks.quality import CHECK, Watched
+from checks.quality import Watched
 from checks.types import BoolArray, FloatArray, Subject
 
 LEAST_RUNS = 3
@@ -108,7 +109,7 @@ def cards(subject: Subject, plan: Plan, state: judge.State | None = None) -> tup
         plan: how often, and at which share of the budget.
         state: the fold over the target's own runs, None where there are none.
     """
-    quality = None if state is None else state.checks.get(CHECK.name)
+    quality = None if state is None else state.checks.get(quality_check.CHECK.name)
     known: Mapping[str, Watched] = {} if quality is None else quality.scorers
     return tuple(
         _card(subject, plan, scorer, known[scorer]) if scorer in known else _assumed(subject, plan, scorer)
@@ -125,7 +126,7 @@ def threshold_h(subject: Subject, plan: Plan) -> float:
     """
     applied = judge.initial(subject).checks
     whole = sum(check.weight for name, check in judge.all_checks().items() if name in applied) or 1.0
-    return plan.period_h / (plan.share * CHECK.weight / whole / len(subject.scorers))
+    return plan.period_h / (plan.share * quality_check.CHECK.weight / whole / len(subject.scorers))
 
 
 def _assumed(subject: Subject, plan: Plan, scorer: str) -> Card:

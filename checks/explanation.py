@@ -12,10 +12,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from checks import judge
+from checks import judge, quality
 from checks.base import SECONDS_PER_HOUR, mean
 from checks.inference import counts, group, noise, reference
-from checks.quality import CHECK, Watched, plan_for
+from checks.quality import Watched, plan_for
 from checks.types import ALL, Finding, FloatArray, Measurement, Subject, Verdict
 
 MODELS = ("constant", "slow noise", "daily cycle", "slow noise and daily cycle")
@@ -151,7 +151,7 @@ def explain(
 
 
 def _watched(state: judge.State, scorer: str) -> Watched:
-    found: Watched = state.checks[CHECK.name].scorers[scorer]
+    found: Watched = state.checks[quality.CHECK.name].scorers[scorer]
     return found
 
 
@@ -181,7 +181,9 @@ def _scorer_step(
 
 def _evidence(findings: tuple[Finding, ...], scorer: str, names: tuple[str, ...]) -> float | None:
     """A scorer's whole evidence as its findings have it: the page's while it stands, else the sum over its streams."""
-    own = [f for f in findings if f.check == CHECK.name and f.scorer == scorer and f.evidence is not None]
+    own = [
+        f for f in findings if f.check == quality.CHECK.name and f.scorer == scorer and f.evidence is not None
+    ]
     standing = [f.evidence for f in own if f.verdict is Verdict.REGRESSED and f.evidence is not None]
     if standing:
         return max(standing)

@@ -270,6 +270,16 @@ class Watch:
             answer = self.post("/targets/router/samples", {"samples": samples})
             assert answer.is_success, answer.text
 
+    def between_runs(self) -> None:
+        """Wait until a run has ended: what breaks now breaks whole runs, not the second half of one."""
+
+        def newest() -> Any:
+            runs = httpx.get(f"{self.goldwatch}/api/v1/targets/router/runs?limit=1").json()["runs"]
+            return runs[0]["run"], runs[0]["verdict"]
+
+        before = newest()[0]
+        eventually(lambda: newest()[0] > before and newest()[1], "the end of another run")
+
     def learnt(self) -> None:
         """Wait until the target is judged and found well."""
 
