@@ -152,6 +152,7 @@ class Watch:
     endpoint: Endpoint
     hook: Local
     vllm: Local
+    judge: Endpoint
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
     goldwatch: str = ""
     prometheus: str = ""
@@ -204,7 +205,7 @@ class Watch:
                         {
                             "kind": "judge", "anchors": "anchors.jsonl", "prompt": "{input}", "otherwise": 0,
                             "verdicts": {"{output}": 1},
-                            "endpoint": {"kind": "openai_chat", "base_url": self.endpoint.url, "model": "base"},
+                            "endpoint": {"kind": "openai_chat", "base_url": self.judge.url, "model": "base"},
                         },
                     ],
                 }
@@ -270,16 +271,6 @@ class Watch:
             answer = self.post("/targets/router/samples", {"samples": samples})
             assert answer.is_success, answer.text
 
-    def between_runs(self) -> None:
-        """Wait until a run has ended: what breaks now breaks whole runs, not the second half of one."""
-
-        def newest() -> Any:
-            runs = httpx.get(f"{self.goldwatch}/api/v1/targets/router/runs?limit=1").json()["runs"]
-            return runs[0]["run"], runs[0]["verdict"]
-
-        before = newest()[0]
-        eventually(lambda: newest()[0] > before and newest()[1], "the end of another run")
-
     def learnt(self) -> None:
         """Wait until the target is judged and found well."""
 
@@ -307,7 +298,7 @@ class Watch:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
-        for part in (self.endpoint, self.hook, self.vllm):
+        for part in (self.endpoint, self.judge, self.hook, self.vllm):
             part.close()
 
 
@@ -321,13 +312,17 @@ def make_watch(tmp_path: Path) -> Iterator[Callable[[], Watch]]:
     made: list[Watch] = []
 
     def make() -> Watch:
-        examples = [json.loads(line) for line in Path(GOLDEN).read_text("utf-8").splitlines()[:60]]
+        every = [json.loads(line) for line in Path(GOLDEN).read_text("utf-8").splitlines()]
+        german = [e for e in every if e["slices"]["lang"] == "de"][
+            :48
+        ]  # here the base model answers otherwise
+        examples = [*german, *[e for e in every if e["slices"]["lang"] == "en"][:12]]
         for n, example in enumerate(examples):
             example |= {"origin": ("train", "novel")[n % 2], "as_of": f"2026-{1 + n % 12:02}-01"}
         lines = [json.dumps(example) + "\n" for example in examples]
         (tmp_path / "golden.jsonl").write_text("".join(lines), "utf-8")
         freeze(tmp_path / "golden.jsonl", time.time())
-        made.append(Watch(tmp_path, Endpoint(), Local(), Local(vllm_page)))
+        made.append(Watch(tmp_path, Endpoint(), Local(), Local(vllm_page), Endpoint()))
         return made[0]
 
     yield make

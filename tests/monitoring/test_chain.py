@@ -36,7 +36,6 @@ def test_a_broken_endpoint_reaches_a_webhook_and_every_panel(make_watch: Any, un
     assert watch.told("firing") == []
     mark = watch.post("/targets/router/marks", {"version": "v2"})
     assert mark.is_success, mark.text
-    watch.between_runs()
     watch.endpoint.real.drop_adapter()
     (alert, *more) = until(lambda: watch.told("firing"), "a webhook about a firing alert")
     assert more == []
@@ -65,7 +64,6 @@ def test_goldwatch_tells_alertmanager_itself_and_the_rules_stay_silent(make_watc
     watch.serve("goldwatch", [{"name": "am", "kind": "alertmanager", "url": watch.alertmanager}])
     watch.scrape()
     watch.learnt()
-    watch.between_runs()
     watch.endpoint.real.drop_adapter()
     (alert, *more) = until(lambda: watch.told("firing"), "a webhook about a firing alert")
     assert more == []
