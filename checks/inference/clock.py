@@ -9,8 +9,8 @@ For bet j of weight ``w_j`` (the weights sum to at most 1 over everything that s
 ``M - t`` is then a supermartingale, whatever the dependence between streams, so the mean time to a false
 page is at least A hours and P(a page within h hours) <= h / A.
 
-No single run may page: each e is capped at ``1.05 (A / (w_j dt))^.8``, so that one run lifts ``w_j R_j`` from rest to
-at most about ``A^.8 (w_j dt)^.2``, while any two runs that agree reach A, however far apart they are, and a very
+No single run may page: each e is capped at ``1.05 (A / (w_j dt))^.65``, so that one run lifts ``w_j R_j`` from rest to
+at most about ``A^.65 (w_j dt)^.35``, while any two runs that agree reach A, however far apart they are, and a very
 bad one needs a second that is only fairly bad. Capping an e-value keeps its mean at most 1.
 
 When not to use it: for a stream whose e-values are not known to be (nearly) calibrated; the clock adds
@@ -39,7 +39,7 @@ import numpy as np
 
 from checks.types import FloatArray
 
-AGREEMENT, ALONE = 1.05, 0.8
+AGREEMENT, ALONE = 1.05, 0.65
 """One run may reach this multiple of this power of the threshold; at .5 and more two such runs pass it."""
 
 SHORTEST_DT_H = 1.0 / 3600.0
@@ -50,7 +50,7 @@ LONGEST_SHARE = 1.0 / 48.0
 
 
 def log_caps(weights: FloatArray, dt_h: float, threshold_h: float) -> FloatArray:
-    """The largest log e that one run may contribute, per bet: ``log(1.05 (A / (w dt))^.8)``.
+    """The largest log e that one run may contribute, per bet: ``log(1.05 (A / (w dt))^.65)``.
 
     Args:
         weights: float [bets], each above 0.

@@ -39,7 +39,7 @@ from checks.types import BoolArray, FloatArray
 
 __all__ = ["CHUNK", "REMEMBERED", "STATE_TYPES", "Page", "Plan", "State", "Trace", "advance", "initial"]
 
-WARM, REST, HELD = 0.05, 10.0, 0.2
+WARM, REST, HELD = 0.05, 10.0, 0.1
 """After a run that was not at its cap, and from evidence below WARM or below REST times the time between runs (what
 time alone brings on a sparse schedule), one bad run may lift the evidence to HELD at most: two runs must agree. What
 one glitch leaves behind pages later with about that chance, however healthy the runs that follow."""

@@ -90,7 +90,7 @@ def test_a_smaller_share_of_the_budget_asks_for_more_evidence():
     """Evidence is relative to the budget: a hundredth of it gives less evidence for the same answers."""
 
     def evidence(**budget):
-        last = backtest(GOLDEN, SCORERS, HISTORY[:7], baseline_runs=5, **budget)[-1]
+        last = backtest(GOLDEN, SCORERS, HISTORY[:6], baseline_runs=5, **budget)[-1]
         return next(f["evidence"] for f in last["findings"] if f["check"] == "quality")
 
     assert evidence(share=0.01) < evidence()

@@ -63,7 +63,7 @@ def test_a_glitch_between_healthy_runs_does_not_page(stream, make_plan):
     assert not trace.paged.any()
 
 
-def test_one_bad_run_alone_lifts_the_evidence_to_a_fifth_at_most(stream, make_plan):
+def test_one_bad_run_alone_lifts_the_evidence_to_a_tenth_at_most(stream, make_plan):
     """However bad it is: what it leaves behind is the chance that healthy runs page later."""
     rates = stream(4).rates()
     plan = make_plan(200)
