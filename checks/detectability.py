@@ -15,7 +15,7 @@ import numpy as np
 
 from checks import judge
 from checks import quality as quality_check
-from checks.inference import group, power
+from checks.inference import group, noise, power
 from checks.quality import Watched
 from checks.types import BoolArray, FloatArray, Subject
 
@@ -217,12 +217,11 @@ def _own(base: power.Setting, state: group.State) -> power.Setting:
         return base
     weight = np.exp(learnt.log_w[0] - np.logaddexp.reduce(learnt.log_w[0]))
     variance = (4.0 + learnt.ss[0]) / (3.0 + learnt.runs[0])
-    slow = learnt.coef[0, :, 1:3].sum(axis=1)
     chance = float((rates * (1.0 - rates)).sum()) / base.repeats
     return replace(
         base,
         dispersion=max(float(fitted.unit[0] * np.sqrt(weight @ variance)) / np.sqrt(max(chance, 0.5)), 0.05),
-        persistence=float(np.clip(weight @ slow, 0.0, _MOST_PERSISTENCE)),
+        persistence=float(np.clip(noise.persistence(learnt)[0], 0.0, _MOST_PERSISTENCE)),
         cv2=base.cv2 if state.counts is None else state.counts.cv2,
     )
 

@@ -188,7 +188,13 @@ def persistence(state: Noise) -> FloatArray:
 
 def settled(state: Noise) -> BoolArray:
     """Streams [S] that have been seen often enough to say that their noise is not slow, and whose noise is not."""
-    return (state.seen >= SETTLED_RUNS) & (persistence(state) < SLOW)
+    return is_settled(state.seen, persistence(state))
+
+
+def is_settled(seen: FloatArray, persists: FloatArray) -> BoolArray:
+    """The same of so many runs, where so much of a lasting shift would pass for slow noise; any one shape."""
+    out: BoolArray = np.logical_and(seen >= SETTLED_RUNS, persists < SLOW)
+    return out
 
 
 def learn(

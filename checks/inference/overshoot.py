@@ -38,4 +38,4 @@ def factor(learnt: noise.Noise) -> FloatArray:
 def of(seen: FloatArray, persistence: FloatArray) -> FloatArray:
     """The factor after so many runs, where so much of a lasting shift would pass for slow noise; any one shape."""
     known = seen >= noise.SETTLED_RUNS
-    return np.where(known & (persistence < noise.SLOW), SETTLED, np.where(known, SLOW, 1.0))
+    return np.where(noise.is_settled(seen, persistence), SETTLED, np.where(known, SLOW, 1.0))

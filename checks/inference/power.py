@@ -296,16 +296,16 @@ def _simulate(
     evidence, paged, hot = clock_at.copy(), np.zeros(STREAMS, dtype=bool), np.zeros(STREAMS, dtype=bool)
     caps = size * clock.log_caps(past.weights, dt_h, threshold)
     again = clock.log_caps(past.weights, CONFIRM_H, threshold)
-    late = _late(setting)
+    late, chance = _late(setting), past.failing(rates)[_OF]
     for step in range(runs // size):
-        log_e, after = _one_step(past, learnt, rates, shift, sd, size, rng)
+        log_e, after = _one_step(past, learnt, rates, chance, shift, sd, size, rng)
         before, evidence, capped = evidence, *_clocked(evidence, log_e, caps, size * dt_h)
         level = evidence @ past.weights
         alone = capped & ~hot & (before @ past.weights < _warm(threshold, dt_h)) & (size == 1)
         held = np.where(alone, group.HELD, 0.5 if healthy else np.inf) * threshold
         evidence = evidence * np.minimum(1.0, held / np.maximum(level, 1e-300))[:, None]
         if not healthy and setting.confirm and size == 1 and bool((capped & ~paged).any()):
-            log_e, _ = _one_step(past, learnt, rates, shift, sd, 1, rng)
+            log_e, _ = _one_step(past, learnt, rates, chance, shift, sd, 1, rng)
             confirmed, _ = _clocked(evidence, log_e, again, CONFIRM_H)
             evidence = np.where(capped[:, None], confirmed, evidence)
         hot = capped
@@ -320,8 +320,12 @@ def _simulate(
 
 def _late(setting: Setting) -> float:
     """Runs of the drop before the first of them is learnt."""
-    settled = setting.history_runs >= noise.SETTLED_RUNS and setting.persistence < noise.SLOW
-    return noise.LATE_SETTLED if settled else min(noise.LATEST, noise.LATE_SHARE * setting.history_runs)
+    past = np.array(setting.history_runs), np.array(setting.persistence)
+    return (
+        noise.LATE_SETTLED
+        if noise.is_settled(*past)
+        else min(noise.LATEST, noise.LATE_SHARE * setting.history_runs)
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -339,12 +343,13 @@ def _one_step(
     past: _Past,
     learnt: _Learnt,
     rates: FloatArray,
+    chance: FloatArray,
     shift: FloatArray,
     sd: FloatArray,
     size: int,
     rng: np.random.Generator,
 ) -> tuple[FloatArray, _Learnt]:
-    """Log e [histories, bets] of ``size`` runs together, and what they taught."""
+    """Log e [histories, bets] of ``size`` runs together, and what they taught; chance [histories, strata] to fail."""
     setting, seen = past.setting, learnt.seen
     lasting = shift * (1.0 - setting.persistence)
     y = -lasting + sd / math.sqrt(size) * rng.standard_normal(learnt.mean.shape)
@@ -363,7 +368,7 @@ def _one_step(
     ss = learnt.ss * (1.0 + (size - 1) / seen) + taken**2 / spread
     if not setting.rare:
         return log_e, _Learnt(mean, ss, learnt.failures, learnt.answers, seen + size)
-    known, chance = past.known[_OF], past.failing(rates)[_OF]
+    known = past.known[_OF]
     x = _failures(rng, known * size, chance, setting.cv2 / size)
     shape = 1.0 / (1.0 / learnt.failures + setting.cv2 / size)
     rare = rare_log_e(shape, learnt.answers * shape / learnt.failures, x, known * size)
