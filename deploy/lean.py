@@ -4,8 +4,9 @@
 
 Compiles the packages in the folder PACKAGES and the standard library in STDLIB into the tree INTO, which
 ``PYTHONPYCACHEPREFIX`` names at run time. Left out are the docstrings of others, in each of their forms (FastAPI's
-``Doc``, NumPy's ``add_newdoc``), and ``@overload`` stubs: a tenth of an idle daemon's memory. goldwatch's own stay,
-since ``--help`` and the API's document are made of them. Assertions stay, but for those about docstrings.
+``Doc``, NumPy's ``add_newdoc``), ``@overload`` stubs, and the types of arguments where nothing asks for them at run
+time: an eighth of an idle daemon's memory. goldwatch's own stay, since ``--help`` and the API's document are made of
+them. Assertions stay, but for those about docstrings.
 """
 
 from __future__ import annotations
@@ -21,9 +22,25 @@ IDLE = {"ensurepip", "idlelib", "lib2to3", "pydoc_data", "test", "tests", "tkint
 IDLE |= {"dist-packages", "site-packages", "apprise", "mssql", "mysql", "oracle", "pygments"}
 """Folders that are not compiled, since a daemon seldom or never loads them: then from the source."""
 
+UNTYPED = {
+    "aiohttp",
+    "apscheduler",
+    "h11",
+    "httpcore",
+    "httpx",
+    "numpy",
+    "opentelemetry",
+    "prometheus_client",
+}
+UNTYPED |= {"sqlalchemy", "structlog", "uvicorn", "yarl"}
+"""Packages whose arguments' types only type checkers read; FastAPI, Pydantic and Typer live by theirs."""
+
 
 class Lean(ast.NodeTransformer):
-    """Takes docstrings, overload stubs and assertions about docstrings out of a module."""
+    """Takes docstrings, overload stubs and assertions about docstrings out of a module; with ``untyped``, types too."""
+
+    def __init__(self, *, untyped: bool = False) -> None:
+        self._untyped = untyped
 
     def visit_Assert(self, node: ast.Assert) -> ast.AST:
         """``assert f.__doc__`` would fail now."""
@@ -54,6 +71,10 @@ class Lean(ast.NodeTransformer):
             documented = ast.get_docstring(node, clean=False) is not None
             left = [one for one in node.body[int(documented) :] if not _is_stub(one)]
             node.body = left or [ast.copy_location(ast.Pass(), node.body[0])] if node.body else []
+        if self._untyped and isinstance(node, ast.arg):
+            node.annotation = None
+        if self._untyped and isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            node.returns = None
         return node
 
 
@@ -66,15 +87,18 @@ def _name(node: ast.expr) -> str:
     return str(getattr(node, "attr", getattr(node, "id", "")))
 
 
-def lean(source: bytes, name: str) -> Any:
-    r"""The code of a module, as if nobody had written the docstrings.
+def lean(source: bytes, name: str, *, untyped: bool = False) -> Any:
+    r"""The code of a module, as if nobody had written the docstrings, nor with ``untyped`` the types of arguments.
 
     >>> space = {}
     >>> exec(lean(b'def f():\n    "Says so."\n    assert True', "f.py"), space)
     >>> space["f"].__doc__ is None
     True
+    >>> exec(lean(b"def f(x: int) -> int: ...", "f.py", untyped=True), space)
+    >>> space["f"].__annotations__
+    {}
     """
-    return compile(Lean().visit(ast.parse(source)), name, "exec", dont_inherit=True)
+    return compile(Lean(untyped=untyped).visit(ast.parse(source)), name, "exec", dont_inherit=True)
 
 
 def build(folder: Path) -> int:
@@ -90,7 +114,11 @@ def build(folder: Path) -> int:
         source = file.read_bytes()
         try:
             own = inside[0] in OWN
-            code = compile(source, file, "exec", dont_inherit=True) if own else lean(source, str(file))
+            code = (
+                compile(source, file, "exec", dont_inherit=True)
+                if own
+                else lean(source, str(file), untyped=inside[0] in UNTYPED)
+            )
         except (SyntaxError, ValueError):
             continue
         compiled = Path(cache_from_source(str(file)))
