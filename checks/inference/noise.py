@@ -50,10 +50,10 @@ BETTER = 1.5
 LATEST, LATE_SHARE = 16, 0.125
 """A run is learnt after at most so many more runs, and at most so large a share of the runs so far."""
 
-LATE_SETTLED = 48
-"""A run is learnt after so many more runs where the noise is known not to be slow."""
+LATEST_SETTLED, SETTLED_SHARE = 96, 0.4
+"""The same where the noise is known not to be slow: a small drop has to last so long before it is learnt."""
 
-SETTLED_RUNS, SLOW = 150, 0.4
+SETTLED_RUNS, SLOW = 150, 0.5
 """Noise is settled after so many runs, if less than this part of a lasting shift would pass for slow noise."""
 
 THETAS = np.array([0.25, 0.5, 1.0, 2.0, 4.0])
@@ -197,6 +197,16 @@ def is_settled(seen: FloatArray, persists: FloatArray) -> BoolArray:
     return out
 
 
+def late(runs: float, *, is_slow: bool) -> int:
+    """After how many more runs one is learnt when there were ``runs`` of them; ``is_slow`` unless known not to be.
+
+    >>> late(400, is_slow=True), late(200, is_slow=False), late(400, is_slow=False)
+    (16, 80, 96)
+    """
+    most, share = (LATEST, LATE_SHARE) if is_slow else (LATEST_SETTLED, SETTLED_SHARE)
+    return min(most, int(share * runs))
+
+
 def learn(
     state: Noise, prediction: Prediction, y: FloatArray, at_h: float, *, seen: BoolArray | bool = True
 ) -> Noise:
@@ -218,8 +228,7 @@ def learn(
     waiting = np.concatenate([state.waiting, row])
     hours = np.append(state.waiting_at, at_h)
     counted = state.seen + seen
-    late = LATE_SETTLED if settled(state)[0] else min(LATEST, int(LATE_SHARE * counted.max()))
-    ready = max(len(waiting) - late, 0)
+    ready = max(len(waiting) - late(float(counted.max()), is_slow=not settled(state)[0]), 0)
     state = replace(
         state,
         seen=counted,
