@@ -7,8 +7,8 @@ beside it; ``--quick`` (minutes) prints them, and writes only when asked. ``--ke
 and takes what is there as done: a bench that was broken off goes on, and a quick one is the beginning of the full one.
 
 Here live: ``families`` (healthy streams and worlds), ``fold`` (the engine over simulated hours), ``oracle``, ``peers``,
-``tasks`` (what is measured), ``within`` (one run, answer by answer), ``table`` and ``plot``. One more family is one more
-row of ``families.FAMILIES``; one more drop a row of ``tasks.drops_of``; one more rule a row of ``peers.PEERS``.
+``tasks`` (what is measured), ``within`` (one run, answer by answer), ``table`` and ``plot``. One more family is one
+more row of ``families.FAMILIES``; one more drop a row of ``tasks.drops_of``; one more rule a row of ``peers.PEERS``.
 """
 
 from __future__ import annotations
