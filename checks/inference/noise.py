@@ -19,7 +19,7 @@ A deviation from the textbook: an innovation beyond 4 sd is learnt as if it were
 does not teach the model that such runs are ordinary before the next one can confirm it.
 
 **Runs are learnt late**: the coefficients learn a run after 16 more runs, an eighth of the runs so far at first, and
-after 48 once 150 runs have shown that the noise is not slow (``settled``, by the first stream). A drop
+after 96 once 150 runs have shown that the noise is not slow (``settled``, by the first stream). A drop
 of a point takes a day or more of runs to be sure of; learnt at once, it becomes the new mean, or passes for slow
 noise, while the evidence is still growing. What a run is predicted *from* (the last run, the ewma) and which model is
 believed (the weights) are never late: noise that has become slow is seen at once.
