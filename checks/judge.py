@@ -24,7 +24,7 @@ from checks.base import Answer, Check
 from checks.inference import packing
 from checks.types import Finding, Measurement, Subject, Verdict
 
-VERSION = 5
+VERSION = 6
 """Of the kept state; a state of another version is computed anew."""
 
 

@@ -15,13 +15,13 @@ fall together in a bad minute are one piece of evidence, not four.
 A false alarm: a healthy endpoint whose failures became more frequent without its quality having
 changed, which a frozen rate would call a regression; a and b therefore go on learning.
 
-Right/wrong scores: strata by past failure rate, edges .4, 2, 8, 25%. The rate of a stratum is
-estimated by leaving each past failure out and asking whether its example would still stand here (Good 1953;
-Robbins 1956), since choosing examples for having failed rarely would bias the plain rate down.
+Right/wrong scores: narrow strata by past failure rate (``EDGES``), since a failure says the more the rarer it was. The
+rate of a stratum is estimated by leaving each past failure out and asking whether its example would still stand here
+(Good 1953; Robbins 1956), since choosing examples for having failed rarely would bias the plain rate down.
 Graded scores: one stratum; a failure is a score below the example's past minimum, whose rate by the
 same argument is one per past answer.
 
-Not to be used for: examples that fail more than a quarter of the time; the mean stream sees those.
+Not to be used for: examples that fail more than half of the time; the mean stream sees those.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ import numpy as np
 
 from checks.types import BoolArray, FloatArray
 
-EDGES = (0.004, 0.02, 0.08, 0.25)
+EDGES = (0.002, 0.004, 0.007, 0.01, 0.015, 0.02, 0.03, 0.04, 0.06, 0.08, 0.15, 0.25, 0.5)
 GAMMAS = np.array([0.01, 0.02, 0.05, 0.10, 0.20, 0.40])
 GAMMA_WEIGHTS = np.array([0.35, 0.30, 0.20, 0.10, 0.03, 0.02])
 STRATA = len(EDGES)
@@ -61,11 +61,11 @@ _EXCESS_PRIOR = 1.0
 class Counts:
     """What has been learnt of rare failures.
 
-    ``member`` [examples, strata] 0/1; ``bar`` [examples], a score below it is a failure; ``failures`` and
+    ``member`` [examples, strata]; ``bar`` [examples], a score below it is a failure; ``failures`` and
     ``answers`` [strata], a and b; ``excess`` and ``scale`` estimate the run-level variance of g.
     """
 
-    member: FloatArray
+    member: BoolArray
     bar: FloatArray
     failures: FloatArray
     answers: FloatArray
@@ -83,11 +83,11 @@ class Counts:
 class Fit:
     """A fitted state, and which examples' past failures were left out into which stratum.
 
-    ``returning`` [examples, strata] 0/1; ``left_out`` [examples]: a past score below it was such a failure.
+    ``returning`` [examples, strata]; ``left_out`` [examples]: a past score below it was such a failure.
     """
 
     state: Counts
-    returning: FloatArray
+    returning: BoolArray
     left_out: FloatArray
 
 
@@ -96,7 +96,7 @@ def fit_binary(wrong: FloatArray, answers: FloatArray, previous: Counts | None) 
 
     The excess of ``previous`` is kept: how restless the server is does not depend on the strata.
     """
-    member, back = np.zeros((len(wrong), STRATA)), np.zeros((len(wrong), STRATA))
+    member, back = np.zeros((2, len(wrong), STRATA), dtype=bool)
     failures, exposure = np.ones(STRATA), np.zeros(STRATA)
     below = np.full(len(wrong), -1.0)
     for k, edge in enumerate(EDGES):
@@ -115,11 +115,11 @@ def fit_binary(wrong: FloatArray, answers: FloatArray, previous: Counts | None) 
 
 def fit_graded(low: FloatArray, second: FloatArray, answers: FloatArray, previous: Counts | None) -> Fit:
     """One stratum for graded scores; ``low`` and ``second`` are the two least past scores [examples]."""
-    member, back = np.zeros((len(low), STRATA)), np.zeros((len(low), STRATA))
+    member, back = np.zeros((2, len(low), STRATA), dtype=bool)
     seen = answers > 0
     member[:, 0], back[:, 0] = seen, seen & (second > low + TOLERANCE)
     failures, exposure = np.ones(STRATA), np.ones(STRATA)
-    failures[0] += float(back[:, 0].sum())
+    failures[0] += back[:, 0].sum()
     exposure[0] = max(float(answers.sum()), 1.0)
     bar, calm = np.where(seen, low - TOLERANCE, -np.inf), np.zeros(STRATA)
     state = _keep(Counts(member, bar, failures, exposure, calm, calm), previous)
@@ -136,8 +136,8 @@ def settle(fit: Fit, scores: FloatArray, answered: BoolArray) -> Counts:
     Each past failure counts where it would have stood had it been left out, so that choosing
     examples for having failed rarely does not hide the scatter.
     """
-    x = ((scores < fit.left_out) & answered).astype(float) @ fit.returning
-    m = answered.astype(float) @ fit.state.member
+    x = ((scores < fit.left_out) & answered).astype(float) @ fit.returning.astype(float)
+    m = answered.astype(float) @ fit.state.member.astype(float)
     state = fit.state
     for row, exposure in zip(x, m, strict=True):
         state = _scatter(state, row, exposure)
@@ -147,7 +147,8 @@ def settle(fit: Fit, scores: FloatArray, answered: BoolArray) -> Counts:
 def count(state: Counts, scores: FloatArray, answered: BoolArray) -> tuple[FloatArray, FloatArray]:
     """Failures and answers per stratum: scores, answered are [runs, examples]; both out [runs, strata]."""
     failed = (scores < state.bar) & answered
-    return failed.astype(float) @ state.member, answered.astype(float) @ state.member
+    member = state.member.astype(float)
+    return failed.astype(float) @ member, answered.astype(float) @ member
 
 
 def log_bets(state: Counts, x: FloatArray, m: FloatArray) -> FloatArray:

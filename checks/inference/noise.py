@@ -19,7 +19,7 @@ A deviation from the textbook: an innovation beyond 4 sd is learnt as if it were
 does not teach the model that such runs are ordinary before the next one can confirm it.
 
 **Runs are learnt late**: the coefficients learn a run after 16 more runs, an eighth of the runs so far at first, and
-after 48 once 150 runs have shown that the noise is not slow (``settled``, by the first stream). A drop
+after 96 once 150 runs have shown that the noise is not slow (``settled``, by the first stream). A drop
 of a point takes a day or more of runs to be sure of; learnt at once, it becomes the new mean, or passes for slow
 noise, while the evidence is still growing. What a run is predicted *from* (the last run, the ewma) and which model is
 believed (the weights) are never late: noise that has become slow is seen at once.
@@ -50,10 +50,10 @@ BETTER = 1.5
 LATEST, LATE_SHARE = 16, 0.125
 """A run is learnt after at most so many more runs, and at most so large a share of the runs so far."""
 
-LATE_SETTLED = 48
-"""A run is learnt after so many more runs where the noise is known not to be slow."""
+LATEST_SETTLED, SETTLED_SHARE = 96, 0.4
+"""The same where the noise is known not to be slow: a small drop has to last so long before it is learnt."""
 
-SETTLED_RUNS, SLOW = 150, 0.4
+SETTLED_RUNS, SLOW = 150, 0.5
 """Noise is settled after so many runs, if less than this part of a lasting shift would pass for slow noise."""
 
 THETAS = np.array([0.25, 0.5, 1.0, 2.0, 4.0])
@@ -197,6 +197,16 @@ def is_settled(seen: FloatArray, persists: FloatArray) -> BoolArray:
     return out
 
 
+def late(runs: float, *, is_slow: bool) -> int:
+    """After how many more runs one is learnt when there were ``runs`` of them; ``is_slow`` unless known not to be.
+
+    >>> late(400, is_slow=True), late(200, is_slow=False), late(400, is_slow=False)
+    (16, 80, 96)
+    """
+    most, share = (LATEST, LATE_SHARE) if is_slow else (LATEST_SETTLED, SETTLED_SHARE)
+    return min(most, int(share * runs))
+
+
 def learn(
     state: Noise, prediction: Prediction, y: FloatArray, at_h: float, *, seen: BoolArray | bool = True
 ) -> Noise:
@@ -218,8 +228,7 @@ def learn(
     waiting = np.concatenate([state.waiting, row])
     hours = np.append(state.waiting_at, at_h)
     counted = state.seen + seen
-    late = LATE_SETTLED if settled(state)[0] else min(LATEST, int(LATE_SHARE * counted.max()))
-    ready = max(len(waiting) - late, 0)
+    ready = max(len(waiting) - late(float(counted.max()), is_slow=not settled(state)[0]), 0)
     state = replace(
         state,
         seen=counted,

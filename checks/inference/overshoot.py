@@ -5,7 +5,7 @@ say more than its cap, and single bad runs are held down. On healthy streams of 
 what it might (``README.md``). So a stream's weights are multiplied by a factor, which is a threshold
 lower by as much:
 
-- 1.5 once 150 runs have shown that the stream's noise is not slow (``noise.settled``);
+- 1.75 once 150 runs have shown that the stream's noise is not slow (``noise.settled``);
 - .5 once they have shown that it is: noise that wanders for days is the one kind that pages nearly as often as the
   bound says, since a few hours of it look like a small drop;
 - 1 until then.
@@ -17,7 +17,7 @@ Reference: Siegmund, *Sequential Analysis* (1985), for the correction of a bound
 
 >>> from dataclasses import replace
 >>> factor(replace(noise.initial(2), seen=np.array([149.0, 150.0]))).tolist()
-[1.0, 1.5]
+[1.0, 1.75]
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ import numpy as np
 from checks.inference import noise
 from checks.types import FloatArray
 
-SETTLED, SLOW = 1.5, 0.5
+SETTLED, SLOW = 1.75, 0.5
 
 
 def factor(learnt: noise.Noise) -> FloatArray:

@@ -321,11 +321,7 @@ def _simulate(
 def _late(setting: Setting) -> float:
     """Runs of the drop before the first of them is learnt."""
     past = np.array(setting.history_runs), np.array(setting.persistence)
-    return (
-        noise.LATE_SETTLED
-        if noise.is_settled(*past)
-        else min(noise.LATEST, noise.LATE_SHARE * setting.history_runs)
-    )
+    return noise.late(setting.history_runs, is_slow=not noise.is_settled(*past))
 
 
 @dataclass(frozen=True, slots=True)

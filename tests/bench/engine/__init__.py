@@ -7,8 +7,8 @@ beside it; ``--quick`` (minutes) prints them, and writes only when asked. ``--ke
 and takes what is there as done: a bench that was broken off goes on, and a quick one is the beginning of the full one.
 
 Here live: ``families`` (healthy streams and worlds), ``fold`` (the engine over simulated hours), ``oracle``, ``peers``,
-``tasks`` (what is measured), ``table`` and ``plot``. One more family is one more row of ``families.FAMILIES``; one more
-drop a row of ``tasks.drops_of``; one more rule a row of ``peers.PEERS``.
+``tasks`` (what is measured), ``within`` (one run, answer by answer), ``table`` and ``plot``. One more family is one
+more row of ``families.FAMILIES``; one more drop a row of ``tasks.drops_of``; one more rule a row of ``peers.PEERS``.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def _run(todo: Sequence[Any], processes: int, keep: Path | None) -> dict[Any, An
 
 def measure(options: Sequence[str] = ()) -> Iterator[tuple[str, str, str, bool]]:
     """The goals as rows: what, figure, goal, met. Progress goes to standard error."""
-    from tests.bench.engine import plot, table, tasks
+    from tests.bench.engine import plot, table, tasks, within
     from tests.bench.engine.families import FAMILIES
 
     parser = argparse.ArgumentParser(prog="python -m tests.bench engine")
@@ -83,7 +83,10 @@ def measure(options: Sequence[str] = ()) -> Iterator[tuple[str, str, str, bool]]
     drops = [tasks.Drops(w, g, STREAMS) for w in tasks.WORLDS for g in range(1, sets + 1)]
     answers = _run([*todo, *drops], given.processes, given.keep)
     results = table.gathered(
-        [(t.family, *answers[t]) for t in todo], [(t.world.name, answers[t]) for t in drops], tasks.speed()
+        [(t.family, *answers[t]) for t in todo],
+        [(t.world.name, answers[t]) for t in drops],
+        tasks.speed(),
+        {name: tuple(within.requests(how, sets)) for how, name in within.KINDS.items()},
     )
     text = table.markdown(results, streams=sets * STREAMS, quick=given.quick)
     if given.write or not given.quick:

@@ -8,7 +8,7 @@ import xml.etree.ElementTree as ET
 import numpy as np
 import pytest
 
-from tests.bench.engine import oracle, peers, plot, table, tasks
+from tests.bench.engine import oracle, peers, plot, table, tasks, within
 from tests.bench.engine.families import BUDGET_H, FAMILIES, INDEPENDENT, SLOW, golden
 
 
@@ -84,10 +84,15 @@ def test_the_picture_is_a_picture_and_names_every_family():
     results = table.Results(
         rates=(table.Rate("calm", 1, 8.0), table.Rate("wild & loud", 80, 8.0)),
         delays={("independent", drop, rule): delay for drop, _ in plot._DROPS for rule in names},
-        onset={}, resolve={}, minutes=(), peer_rates={}, speed_s=(1.0, 1.0),
+        onset={}, resolve={}, minutes=(), peer_rates={}, speed_s=(1.0, 1.0), certain={},
     )  # fmt: skip
     text = plot.svg(results)
     root = ET.fromstring(text)
     assert root.tag.endswith("svg")
     assert "wild &amp; loud" in text
     assert text.count("#dc2626") >= 3
+
+
+def test_twenty_points_are_certain_within_a_run():
+    """A hundred of its 200 requests are more than enough, whatever their order."""
+    assert max(within.requests("lost", sets=1, streams=2)) < within.MOST

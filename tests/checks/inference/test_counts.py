@@ -11,7 +11,7 @@ from checks.inference import counts
 
 
 def _state(failures, answers, excess=0.0, scale=0.0):
-    member, each = np.zeros((1, counts.STRATA)), np.ones(counts.STRATA)
+    member, each = np.zeros((1, len(failures)), dtype=bool), np.ones(len(failures))
     failed, asked = np.array(failures, float), np.array(answers, float)
     return counts.Counts(member, np.ones(1), failed, asked, excess * each, scale * each)
 
@@ -52,7 +52,7 @@ def test_run_level_scatter_makes_the_same_failures_less_surprising():
     x, m = np.array([3.0, 4.0, 6.0, 9.0]), np.array([90.0, 40.0, 35.0, 30.0])
     calm = _state([10, 10, 20, 60], [9000, 4000, 3500, 3000])
     restless = _state([10, 10, 20, 60], [9000, 4000, 3500, 3000], excess=40.0, scale=39.0)
-    assert restless.cv2 == pytest.approx(np.ones(counts.STRATA))
+    assert restless.cv2 == pytest.approx(np.ones(4))
     assert (counts.log_bets(restless, x, m)[3:] < counts.log_bets(calm, x, m)[3:]).all()
 
 

@@ -23,7 +23,7 @@ def _slow(runs: int) -> np.ndarray:
 
 
 def test_white_noise_earns_a_lower_threshold():
-    """After 200 runs of independent noise a bet weighs one and a half times as much."""
+    """After 200 runs of independent noise a bet weighs one and three quarters times as much."""
     assert _factor(np.random.default_rng(1).standard_normal(200)) == overshoot.SETTLED
 
 

@@ -85,7 +85,7 @@ def test_a_daily_run_with_its_confirmation_pages_within_a_day() -> None:
 
 def test_the_bets_on_rare_failures_are_the_engines() -> None:
     """Without frailty the vectorised bets equal the engine's, up to the quadrature of nothing."""
-    member, zero = np.ones((4, counts.STRATA)), np.zeros(counts.STRATA)
+    member, zero = np.ones((4, 4), dtype=bool), np.zeros(4)
     a, b = np.array([1.0, 3.0, 8.0, 20.0]), np.array([400.0, 300.0, 200.0, 150.0])
     x, m = np.array([0.0, 2.0, 1.0, 9.0]), np.array([90.0, 40.0, 0.0, 30.0])
     engine = counts.log_bets(counts.Counts(member, np.ones(4), a, b, zero, zero), x * (m > 0), m)
