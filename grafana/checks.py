@@ -53,6 +53,12 @@ def panels() -> list[timeseries.Panel | stat.Panel]:
             "first_token_shift_nats",
             unit="short",
         ),
+        _with_usual(
+            "Border prompts that begin otherwise",
+            "Check identity without log-probabilities: the share of prompts on the fence whose first token is another.",
+            "border_prompts_changed_ratio",
+            unit="percentunit",
+        ),
         chart(
             "New wording against the wording trained on",
             "Check generalization: below 0 new wording is answered worse; a gap that widens pages.",
@@ -115,6 +121,7 @@ def _with_usual(title: str, description: str, name: str, *, unit: str) -> timese
         (f"max(goldwatch_baseline_{name}{{{_T}}})", "usual"),
         unit=unit,
         low=0,
+        span=8,
     )
     return parts.style(panel, "usual", color=GREY, lineStyle={"fill": "dash", "dash": [8, 8]})
 

@@ -208,7 +208,19 @@ class Watch:
                             "endpoint": {"kind": "openai_chat", "base_url": self.judge.url, "model": "base"},
                         },
                     ],
-                }
+                },
+                {
+                    "name": "untuned",
+                    "endpoint": {
+                        "kind": "openai_chat", "base_url": self.endpoint.url, "model": "base",
+                        "system": "Route the ticket.", "params": {"temperature": 0, "max_tokens": 16},
+                    },
+                    "identity": {"border_prompts": 8},
+                    "golden": "golden.jsonl",
+                    "schedule": {"every": "5s"},
+                    "baseline": {"runs": 3},
+                    "scorers": [{"kind": "label", "labels": list(LABELS)}],
+                },
             ],
         }  # fmt: skip
         (self.folder / "goldwatch.yaml").write_text(json.dumps(config), "utf-8")

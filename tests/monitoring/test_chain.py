@@ -9,6 +9,8 @@ from typing import Any
 GRAFANA = Path(__file__).parents[2] / "grafana"
 SENT = "fleet.json: Messages A"
 """The one panel that is empty where goldwatch sends nothing."""
+BORDER = "Border prompts that begin otherwise"
+"""Asked of the target that gives no log-probabilities."""
 DASHBOARDS = ("fleet.json", "target.json")
 VALUES = {
     "$__rate_interval": "1m",
@@ -85,7 +87,10 @@ def queries() -> dict[str, str]:
         made = json.loads((GRAFANA / name).read_text("utf-8"))
         panels = [p for row in made["panels"] for p in (row, *row.get("panels", ()))]
         found += [
-            (f"{name}: {panel['title']} {target['refId']}", target["expr"])
+            (
+                f"{name}: {panel['title']} {target['refId']}",
+                target["expr"].replace("$target", "untuned") if panel["title"] == BORDER else target["expr"],
+            )
             for panel in panels
             for target in panel.get("targets") or ()
         ]
