@@ -261,8 +261,7 @@ def _finding(
     if stream.standing:
         verdict = Verdict.REGRESSED
         since = "" if stream.onset_run is None else f", since run {stream.onset_run}"
-        was = f"ahead by {_points(-usual)}" if usual > 0.0 else f"by {_points(usual)}"
-        reason = f"{_what(name)} fell behind: by {_points(now)}, in the baseline {was}{since}"
+        reason = f"{_what(name)} fell behind: {_place(now)} now, {_place(usual)} in the baseline{since}"
     elif page is not None:
         reason = (
             f"{_what(name)} fails where it did not; the gap has not surely widened, or too little for a page"
@@ -289,6 +288,14 @@ def _finding(
 
 def _what(name: str) -> str:
     return "disturbed wording" if name == TWINS else f"{name.partition('=')[2]} wording"
+
+
+def _place(gap: float) -> str:
+    """
+    >>> _place(-0.067), _place(0.033)
+    ('6.7 points behind', '3.3 points ahead')
+    """
+    return f"{_points(gap)} behind" if gap <= 0.0 else f"{_points(-gap)} ahead"
 
 
 def _points(gap: float) -> str:

@@ -306,6 +306,7 @@ def _one(
             fitted.ranked[:, None], conformal.doubted(ranked, log_e, now.noise.log_w[:, 0]), log_e
         )
     log_e = np.where(blind[:, None], 0.0, np.where(better[:, None], np.minimum(log_e, 0.0), log_e)).ravel()
+    rare = np.zeros(0)
     if now.counts is not None:
         rare = counts.log_bets(now.counts, x, m)
         log_e = np.concatenate([log_e, np.minimum(rare, 0.0) if better[0] else rare])
@@ -313,7 +314,7 @@ def _one(
     dt_h = clock.SHORTEST_DT_H if now.last_at_h is None else max(at_h - now.last_at_h, clock.SHORTEST_DT_H)
     now.seen, now.last_at_h = now.seen + 1, at_h
     if now.page is not None:
-        _recover(plan, now, now.page, shift)
+        _recover(plan, now, now.page, shift, rare)
         return prediction, False, _parts(plan, weights * now.evidence / threshold_h)
     mixed = _mixed(plan, weights, log_e)
     bounded = log_e - _per_bet(plan, tails.excess(now.tails, mixed))
@@ -370,6 +371,7 @@ def _parts(plan: Plan, relative: FloatArray) -> FloatArray:
 def _page(plan: Plan, now: Now, weights: FloatArray, parts: FloatArray) -> Page:
     lead = int(np.argmax(parts))
     stream = 0 if lead == plan.streams else lead
+    lost = (weights * now.evidence)[plan.streams * len(noise.THETAS) :]
     probability = onset.posterior(now.log_e.array(), now.dt.array(), weights)
     first = now.seen - len(probability)
     start = int(np.argmax(probability))
@@ -383,10 +385,11 @@ def _page(plan: Plan, now: Now, weights: FloatArray, parts: FloatArray) -> Page:
         stream=plan.names[stream],
         shift=max(shift, resolve.LEAST_SHIFT),
         evidence=float(parts.sum()),
+        gamma=resolve.half(lost) if lead == plan.streams else None,
     )
 
 
-def _recover(plan: Plan, now: Now, page: Page, shift: FloatArray) -> None:
+def _recover(plan: Plan, now: Now, page: Page, shift: FloatArray, rare: FloatArray) -> None:
     """One more measured run under a standing page; when it is over the clock starts again from nothing.
 
     A run that does not show the stream that paged says nothing of it.
@@ -394,8 +397,15 @@ def _recover(plan: Plan, now: Now, page: Page, shift: FloatArray) -> None:
     today = float(shift[plan.names.index(page.stream)])
     if math.isnan(today):
         return
-    recovery = resolve.step(page.recovery, today, page.shift)
-    good = page.good_runs + 1 if today < page.shift / 2.0 else 0
+    if page.gamma is None:
+        recovery, well = resolve.step(page.recovery, today, page.shift), today < page.shift / 2.0
+    else:
+        refuted = -float(rare[page.gamma])
+        recovery, well = (
+            resolve.add(page.recovery, refuted),
+            refuted > 0.0 and today < max(page.shift / 2.0, 1.0),
+        )
+    good = page.good_runs + 1 if well else 0
     if recovery >= math.log(resolve.THRESHOLD_H) and good >= resolve.LEAST_RUNS:
         now.page, now.hot, now.evidence = None, False, np.zeros_like(now.evidence)
         for past in (now.log_e, now.dt, now.shift):

@@ -64,7 +64,8 @@ class Page:
     """A standing page: ``run`` paged, ``onset`` is the first bad run; both count judged runs from 0.
 
     ``stream`` is the one that led; ``shift`` its mean distance from health in standard deviations;
-    ``evidence`` the highest seen; ``onset_set`` the 90% set of starts.
+    ``evidence`` the highest seen; ``onset_set`` the 90% set of starts. ``gamma`` numbers the bet on lost answers
+    (``counts.GAMMAS``) whose refutation ends a page that rare failures led.
     """
 
     run: int
@@ -75,6 +76,7 @@ class Page:
     evidence: float
     recovery: float = 0.0
     good_runs: int = 0
+    gamma: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

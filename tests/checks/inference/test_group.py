@@ -211,6 +211,34 @@ def test_a_slice_that_is_often_missing_is_not_thought_calm(make_plan):
     assert np.mean(ratios) > 0.8
 
 
+def _lost(stream, make_plan, salt):
+    """A page that rare failures led: three right answers of a hundred get lost; the rates, the plan and the state."""
+    rates = stream(salt).rates()
+    plan = make_plan(200)
+    state, _ = _advance(plan, group.initial(plan), stream(salt).runs(rates, 200))
+    for i in range(40):
+        state, _ = _advance(plan, state, stream(salt).runs(rates * 0.97, 1, salt=100 + i), start=200 + i)
+        if state.page is not None and state.page.gamma is not None:
+            return rates, plan, state, 201 + i
+    raise AssertionError("no page")
+
+
+@pytest.mark.parametrize("salt", range(31, 34))
+def test_lost_answers_that_are_back_end_their_page_within_a_dozen_runs(salt, stream, make_plan):
+    """The mean hardly moved, so it cannot say that it is over; the failures that are gone can."""
+    rates, plan, state, at = _lost(stream, make_plan, salt)
+    state, _ = _advance(plan, state, stream(salt).runs(rates, 12, salt=7), start=at)
+    assert state.page is None
+
+
+@pytest.mark.parametrize("salt", range(31, 34))
+def test_lost_answers_that_stay_lost_keep_their_page(salt, stream, make_plan):
+    """For two days of runs."""
+    rates, plan, state, at = _lost(stream, make_plan, salt)
+    state, _ = _advance(plan, state, stream(salt).runs(rates * 0.97, 48, salt=8), start=at)
+    assert state.page is not None
+
+
 def test_after_a_recovery_no_bad_run_is_remembered(stream, make_plan):
     """The last bad run before a page is not the first of two after it is over."""
     rates, plan = stream(6).rates(), make_plan(200)
