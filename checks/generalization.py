@@ -291,7 +291,8 @@ def _what(name: str) -> str:
 
 
 def _place(gap: float) -> str:
-    """
+    """Where new wording stands beside known wording.
+
     >>> _place(-0.067), _place(0.033)
     ('6.7 points behind', '3.3 points ahead')
     """
