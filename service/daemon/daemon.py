@@ -334,8 +334,7 @@ class Daemon:
 
     def _put_in_force(self, config: Config, token: str | None) -> None:
         """From now on this is what is watched. Runs under way end as they began."""
-        logs.configure(config.log.level, config.log.format, self._redactor)
-        self._redactor.learn(logs.secrets_of(config))
+        self._log_as(config)
         before = {target.name: target for target in self.config.targets} if self._reloaded is not None else {}
         self.config, self._token, self._reloaded = config, token, True
         for name in before.keys() - {target.name for target in config.targets}:
@@ -356,6 +355,10 @@ class Daemon:
         for notifier in config.notifiers:
             if (problem := notifier.problem()) is not None:
                 _log.warning("nothing can be sent yet", notifier=notifier.name, reason=problem)
+
+    def _log_as(self, config: Config) -> None:
+        logs.configure(config.log.level, config.log.format, self._redactor)
+        self._redactor.learn(logs.secrets_of(config))
 
     # Signals and the end
 
