@@ -9,10 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 from uuid import UUID, uuid5
 
 from checks.types import Finding
+
+if TYPE_CHECKING:
+    from service.config.daemon_parts import Alerting
 
 _NAMESPACE = UUID("5a2f4b1e-6f0c-5d3a-9a53-0d1b8a1f6c77")
 
@@ -173,6 +176,15 @@ class AlertPolicy:
             raise ValueError(f"repeat_every_s must be above 0, not {self.repeat_every_s!r}")
         if self.outage_after < 1:
             raise ValueError(f"outage_after must be at least 1, not {self.outage_after!r}")
+
+    @classmethod
+    def of(cls, alerting: Alerting) -> AlertPolicy:
+        """What the configuration's ``alerting`` asks for."""
+        return cls(
+            repeat_every_s=alerting.repeat_every_s,
+            outage_after=alerting.outage_after,
+            notify=alerting.owner == "goldwatch",
+        )
 
 
 def alert_id(target: str, kind: AlertKind, opened_run: int, started_at: float) -> str:

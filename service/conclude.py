@@ -278,11 +278,7 @@ def _transition(
         last_measured_at=last_measured_at,
         interval_s=target.schedule.every_s,
     )
-    policy = AlertPolicy(
-        repeat_every_s=config.alerting.repeat_every_s,
-        outage_after=config.alerting.outage_after,
-        notify=config.alerting.owner == "goldwatch",
-    )
+    policy = AlertPolicy.of(config.alerting)
     silences = store.silences(target.name, active_at=now)
     return transitions(store.recent_alerts(target.name), outcome, now, policy, silences)
 

@@ -16,11 +16,10 @@ left out. The file is held to the same standard as a golden set: see ``service/g
 from __future__ import annotations
 
 import difflib
-import json
 import math
 import re
 import stat
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -29,7 +28,7 @@ from typing import Any, BinaryIO
 
 from checks.types import ErrorKind, Example, Response, ResponseError
 from service.golden.errors import Faults, GoldenError, Problem
-from service.golden.parse import show
+from service.golden.line import Counted, Report, object_of, refuse_unknown_keys, show
 from service.golden.read import LINE_BYTES
 from service.text import safe
 
@@ -38,8 +37,6 @@ _BOMS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
 _KIND = re.compile(r"(\w+): *(.*)", re.DOTALL)
 _MANY_S = 1e11
 """Beyond the year 5000: a time in milliseconds."""
-
-Report = Callable[[str | None, str | None, str], None]
 
 
 class ResponseFileError(GoldenError):
@@ -161,21 +158,18 @@ def _lines(file: BinaryIO, faults: Faults) -> Iterator[tuple[int, bytes]]:
 
 def _response(line: bytes, report: Report) -> Response | None:
     """The response of one line, or None if a fault was reported."""
-    faults = 0
-
-    def fault(key: str | None, value: str | None, message: str) -> None:
-        nonlocal faults
-        faults += 1
-        report(key, value, message)
-
-    record = _record(line, fault)
+    fault = Counted(report)
+    record = object_of(
+        line,
+        fault,
+        holding="id and output",
+        no_number="write null where a value is unknown",
+        too_deep="nested too deeply; an output is a text",
+        too_long="a number has more digits than can be read",
+    )
     if record is None:
         return None
-    for key in record:
-        if key not in KEYS:
-            near = difflib.get_close_matches(key, KEYS, 1)
-            hint = f"did you mean {near[0]}?" if near else f"known keys: {', '.join(KEYS)}"
-            fault(safe(key, 40), None, f"unknown key; {hint}")
+    refuse_unknown_keys(record, KEYS, fault)
     example_id = _id(record, fault)
     output, error = _answer(record, fault)
     response = Response(
@@ -188,57 +182,7 @@ def _response(line: bytes, report: Report) -> Response | None:
         input_tokens=_count(record, "input_tokens", fault),
         output_tokens=_count(record, "output_tokens", fault),
     )
-    return None if faults else response
-
-
-class _DuplicateKeyError(ValueError):
-    pass
-
-
-class _ConstantError(ValueError):
-    pass
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    record = dict(pairs)
-    if len(record) < len(pairs):
-        keys = [key for key, _ in pairs]
-        raise _DuplicateKeyError(next(key for key in keys if keys.count(key) > 1))
-    return record
-
-
-def _constant(name: str) -> Any:
-    raise _ConstantError(name)
-
-
-_DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_constant)
-
-
-def _record(line: bytes, fault: Report) -> dict[str, Any] | None:
-    try:
-        text = line.decode()
-    except UnicodeDecodeError as error:
-        at = error.start
-        fault(None, f"byte 0x{line[at]:02x}", f"not UTF-8 at byte {at + 1}; save the file as UTF-8")
-        return None
-    try:
-        record = _DECODER.decode(text)
-    except _ConstantError as error:
-        fault(None, str(error), "is no JSON number; write null where a value is unknown")
-    except _DuplicateKeyError as error:
-        fault(safe(str(error), 40), None, "this key stands twice; remove one of them")
-    except json.JSONDecodeError as error:
-        where = safe(text[error.pos : error.pos + 20].strip(), 20) or "the end of the line"
-        fault(None, where, f"not JSON at character {error.pos + 1}: {error.msg}; one JSON object per line")
-    except RecursionError:
-        fault(None, None, "nested too deeply; an output is a text")
-    except ValueError:
-        fault(None, None, "a number has more digits than can be read")
-    else:
-        if isinstance(record, dict):
-            return record
-        fault(None, show(record), "must be a JSON object with id and output, one per line")
-    return None
+    return None if fault.faults else response
 
 
 def _id(record: Mapping[str, Any], fault: Report) -> str:

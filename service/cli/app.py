@@ -19,6 +19,8 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from service.cli.options import HELP
+
 PACKAGE = "service.cli.commands"
 
 COMMANDS = {
@@ -117,7 +119,7 @@ def application() -> Any:
         name="goldwatch",
         no_args_is_help=True,
         rich_markup_mode=None,
-        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+        context_settings=dict(HELP),
     )
     app.callback()(_root)
     return typer.main.get_command(app)
@@ -142,7 +144,7 @@ def _typer_of(name: str, module: ModuleType) -> typer.Typer:
     alone = typer.Typer(
         rich_markup_mode=None,
         add_completion=False,
-        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+        context_settings=dict(HELP),
     )
     alone.command(name)(function)
     return alone

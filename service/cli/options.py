@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -14,6 +15,12 @@ ConfigFile = Annotated[
 
 CONFIG = Path("goldwatch.yaml")
 """The default of :data:`ConfigFile`."""
+
+TargetName = Annotated[str, typer.Argument(metavar="TARGET", help="A target's name.")]
+"""``target: TargetName``."""
+
+HELP: Mapping[str, Any] = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+"""``context_settings=dict(HELP)`` of every Typer application."""
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs, one object per line.")]
 """``as_json: AsJson = False``."""

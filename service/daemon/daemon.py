@@ -1,7 +1,8 @@
 """How does the daemon live? Start, tick, answer, reload, drain: the whole of it.
 
-One event loop holds the schedule (APScheduler), the targets (``watch.py``), the outbox (``service/dispatch.py``) and
-the web server. The store remembers everything, so that whatever ends this process, the next one goes on.
+One event loop holds the schedule (APScheduler), the targets (``watch.py``), what is done from time to time
+(``chores.py``), the outbox (``service/dispatch.py``) and the web server. The store remembers everything, so that
+whatever ends this process, the next one goes on.
 
 - SIGTERM or SIGINT: no run and no request is started any more, requests in flight have 5 s, what is due is delivered,
   and the process leaves with 0 within 10 s. A run that is cut short stays running in the store with nobody's lease on
@@ -29,27 +30,24 @@ import structlog
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 
-from service import __version__, dispatch, logs, pipeline
-from service.config import Config, ConfigError, Target, load
+from service import __version__, dispatch, logs
+from service.config import Config, ConfigError, load
+from service.daemon.chores import Chores, House, fault
 from service.daemon.facts import facts_of
 from service.daemon.finds import Finds
-from service.daemon.lookout import Lookout
-from service.daemon.rollouts import Rollouts
 from service.daemon.server import WebServer, address, is_local
+from service.daemon.shared_secrets import token_of, warn_of_secrets, webhook_secrets_of
 from service.daemon.traffic import Traffic
 from service.daemon.watch import Crew, Watch
 from service.daemon.worth import Worths
 from service.errors import UserError
 from service.facts import TargetFacts, WorthFacts
-from service.notifiers import read_secret
 from service.notifiers._http import client as notifier_client
 from service.pipeline import Shell
 from service.records import BaselineRecord, RunKind, RunState
 from service.schedule import trigger
 
 if TYPE_CHECKING:
-    import httpx
-
     from service.store import Store
     from service.traffic.ingest import Taken
     from service.traffic.sample import Sample
@@ -134,13 +132,10 @@ class Daemon:
             timezone=UTC, job_defaults={"max_instances": 1, "coalesce": True, "misfire_grace_time": None}
         )
         self._tasks: set[asyncio.Task[Any]] = set()
-        self._lookout = Lookout(store, clock)
         self._finds = Finds(store, clock)
         self._worths = Worths(store, clock)
         self._traffic = Traffic(store, clock)
-        self._rollouts = Rollouts(store, clock)
-        self._troubles: dict[str, str] = {}
-        self._reminded_at: dict[str, float] = {}
+        self._chores = Chores(self._house(), self._traffic)
 
     async def run(self) -> None:
         """Watch until a signal says otherwise."""
@@ -165,11 +160,12 @@ class Daemon:
             )
             hands = self._start_queue()
             self._scheduler.start()
-            self._every(_SWEEP, self._sweep, timedelta(seconds=SWEEP_S), first_in_s=0.0)
-            self._every(_PRUNE, self._prune, timedelta(days=1), first_in_s=60.0)
-            self._every(_FOLLOW, self._follow, timedelta(seconds=FOLLOW_S), first_in_s=1.0)
-            self._every(_ROLLOUTS, self._see_rollouts, timedelta(seconds=ROLLOUTS_S), first_in_s=2.0)
-            self._every(_LOOK, partial(self._look, client), timedelta(seconds=LOOK_S), first_in_s=LOOK_S / 2)
+            chores = self._chores
+            self._every(_SWEEP, chores.sweep, timedelta(seconds=SWEEP_S), first_in_s=0.0)
+            self._every(_PRUNE, chores.prune, timedelta(days=1), first_in_s=60.0)
+            self._every(_FOLLOW, chores.follow, timedelta(seconds=FOLLOW_S), first_in_s=1.0)
+            self._every(_ROLLOUTS, chores.see_rollouts, timedelta(seconds=ROLLOUTS_S), first_in_s=2.0)
+            self._every(_LOOK, partial(chores.look, client), timedelta(seconds=LOOK_S), first_in_s=LOOK_S / 2)
             self._put_in_force(self.config, self._token)
             _log.info(
                 "watching",
@@ -304,69 +300,8 @@ class Daemon:
         hands.cancel()
         await asyncio.wait({hands}, timeout=1.0)
 
-    async def _sweep(self) -> None:
-        """Wake the targets whose runs nobody works on; close those of targets that are gone."""
-        try:
-            orphans = await asyncio.to_thread(self._store.orphans, self._clock())
-            known = {target.name for target in self.config.targets}
-            for name in {orphan.target for orphan in orphans}:
-                if name in known:
-                    self._wake(name)
-                else:
-                    await pipeline.resume(self._shell(), only={name})
-            if self._queue is not None:
-                await self._queue.take_back()
-        except Exception as error:  # noqa: BLE001  # the next sweep tries again
-            self._fault("interrupted runs cannot be looked for", error)
-
-    async def _prune(self) -> None:
-        try:
-            keep_s = self.config.retention.texts_s
-            deleted = await asyncio.to_thread(self._store.prune, self._clock(), keep_s)
-            await asyncio.to_thread(self._store.prune_traffic, self._clock(), keep_s)
-            if deleted:
-                _log.info("old texts deleted", responses=deleted)
-        except Exception as error:  # noqa: BLE001  # tomorrow is another day
-            self._fault("old texts cannot be deleted", error)
-
     def _take(self, target: str, samples: Sequence[Sample], rejected: int) -> Taken:
         return self._traffic.take(self.config, target, samples, rejected)
-
-    async def _follow(self) -> None:
-        """Count what is new in followed files."""
-        if not any(target.traffic and target.traffic.file for target in self.config.targets):
-            return
-        try:
-            await asyncio.to_thread(self._traffic.follow, self.config)
-        except Exception as error:  # noqa: BLE001  # the next look tries again
-            self._fault("followed files cannot be read", error)
-
-    async def _see_rollouts(self) -> None:
-        """Mark what Kubernetes has rolled out, and have it asked."""
-        if not any(target.deployments.kubernetes for target in self.config.targets):
-            return
-        try:
-            for name in await asyncio.to_thread(self._rollouts.look, self.config):
-                await self.request_run(name, RunKind.MARK)
-        except Exception as error:  # noqa: BLE001  # the next look tries again
-            self._fault("rollouts cannot be marked", error)
-
-    async def _look(self, client: httpx.AsyncClient) -> None:
-        """See whether the watch does its work, and remind the receivers that forget."""
-        try:
-            hindered = {name: watch.trouble for name, watch in self._watches.items()}
-            self._troubles = await asyncio.to_thread(self._lookout.look, self.config, hindered)
-            self._sent.set()
-            if self.config.alerting.owner == "goldwatch":
-                await dispatch.remind(
-                    self._store, self._notifiers(), client, self._reminded_at, clock=self._clock
-                )
-        except Exception as error:  # noqa: BLE001  # the next look tries again
-            self._fault("the watch cannot look at itself", error)
-
-    def _fault(self, event: str, error: Exception) -> None:
-        known = isinstance(error, UserError)
-        _log.error(event, reason=str(error), exc_info=None if known else error)
 
     # Reload
 
@@ -390,7 +325,7 @@ class Daemon:
                         "fault", file=error.file, line=problem.line, key=problem.key, reason=problem.message
                     )
             except Exception as error:  # noqa: BLE001  # whatever it is, the watch goes on
-                self._fault("the configuration cannot be used", error)
+                fault("the configuration cannot be used", error)
             else:
                 _log.info("configuration reloaded", targets=len(config.targets))
                 return
@@ -399,8 +334,7 @@ class Daemon:
 
     def _put_in_force(self, config: Config, token: str | None) -> None:
         """From now on this is what is watched. Runs under way end as they began."""
-        logs.configure(config.log.level, config.log.format, self._redactor)
-        self._redactor.learn(logs.secrets_of(config))
+        self._log_as(config)
         before = {target.name: target for target in self.config.targets} if self._reloaded is not None else {}
         self.config, self._token, self._reloaded = config, token, True
         for name in before.keys() - {target.name for target in config.targets}:
@@ -417,10 +351,14 @@ class Daemon:
                 self._wake(target.name)
             elif watch.trouble is not None:
                 self._wake(target.name)
-            _warn_of_secrets(target)
+            warn_of_secrets(target)
         for notifier in config.notifiers:
             if (problem := notifier.problem()) is not None:
                 _log.warning("nothing can be sent yet", notifier=notifier.name, reason=problem)
+
+    def _log_as(self, config: Config) -> None:
+        logs.configure(config.log.level, config.log.format, self._redactor)
+        self._redactor.learn(logs.secrets_of(config))
 
     # Signals and the end
 
@@ -463,12 +401,23 @@ class Daemon:
             outbox.cancel()
             _log.warning("messages are left: the next start sends them")
         except UserError as error:
-            self._fault("messages are left: the next start sends them", error)
+            fault("messages are left: the next start sends them", error)
 
     # Parts
 
     def _shell(self) -> Shell:
         return Shell(self._store, self.config, self._clock, self._owner, stop=self._stop)
+
+    def _house(self) -> House:
+        return House(
+            self._shell,
+            self._queue,
+            self._notifiers,
+            hindered=lambda: {name: watch.trouble for name, watch in self._watches.items()},
+            wake=self._wake,
+            ask=self.request_run,
+            told=self._sent.set,
+        )
 
     def _crew(self) -> Crew:
         return Crew(self._shell, self._slots, self._stop, self._sent.set)
@@ -478,7 +427,7 @@ class Daemon:
 
     def _trouble(self, name: str) -> str | None:
         watch = self._watches.get(name)
-        return (None if watch is None else watch.trouble) or self._troubles.get(name)
+        return (None if watch is None else watch.trouble) or self._chores.troubles.get(name)
 
     def _every(self, name: str, what: Callable[[], Any], interval: timedelta, *, first_in_s: float) -> None:
         first_at = datetime.now(UTC) + timedelta(seconds=first_in_s)
@@ -490,28 +439,6 @@ class Daemon:
         )
 
 
-def token_of(config: Config) -> str | None:
-    """The token that changes of state need; None if none is configured.
-
-    Raises:
-        UserError: the variable or file that should hold it does not.
-    """
-    web = config.web
-    if web.token_env is None and web.token_file is None:
-        return None
-    return read_secret(env=web.token_env, file=str(web.token_file) if web.token_file else None)[0]
-
-
-def webhook_secrets_of(config: Config) -> dict[str, str]:
-    """What senders of webhooks must know, by sender.
-
-    Raises:
-        UserError: a variable or file that should hold one does not.
-    """
-    held = config.web.webhooks.where()
-    return {sender: read_secret(env=env, file=file)[0] for sender, (env, file) in held.items()}
-
-
 def _warn_of_what_needs_a_restart(old: Config, new: Config) -> None:
     for key, changed in (
         ("store", (old.store, old.store_env) != (new.store, new.store_env)),
@@ -519,10 +446,3 @@ def _warn_of_what_needs_a_restart(old: Config, new: Config) -> None:
     ):
         if changed:
             _log.warning("a change takes effect with a restart only", key=key)
-
-
-def _warn_of_secrets(target: Target) -> None:
-    for error in target.endpoint.check_secrets():
-        _log.warning(
-            "the endpoint cannot be asked yet", target=target.name, reason=error.message, remedy=error.remedy
-        )

@@ -54,11 +54,7 @@ class Lookout:
         """
         now = self._clock()
         troubles = [*self._of_targets(config, hindered, now), *self._of_notifiers()]
-        policy = AlertPolicy(
-            repeat_every_s=config.alerting.repeat_every_s,
-            outage_after=config.alerting.outage_after,
-            notify=config.alerting.owner == "goldwatch",
-        )
+        policy = AlertPolicy.of(config.alerting)
         silences = self._store.silences(active_at=now)
 
         for kind in (AlertKind.WATCH, AlertKind.NOTICE):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from service import __version__, logs
+from service import __version__
 from service.daemon.daemon import Daemon
 from service.daemon.watch import Watch
 
@@ -42,8 +42,7 @@ class Worker(Daemon):
         _log.info("stopped")
 
     def _put_in_force(self, config: Config, token: str | None) -> None:  # noqa: ARG002  # the daemon's
-        logs.configure(config.log.level, config.log.format, self._redactor)
-        self._redactor.learn(logs.secrets_of(config))
+        self._log_as(config)
         self.config, self._reloaded = config, True
         for target in config.targets:
             self._watches.setdefault(target.name, Watch(target.name, self._crew()))

@@ -1,7 +1,7 @@
 """Which examples is a model asked, and are they still the frozen ones?
 
-A golden set is a JSONL file with a lock beside it. ``parse`` reads one line, ``read`` a file of any size,
-``canonical`` defines the digest, ``lock`` freezes and verifies, ``errors`` tells what is wrong.
+A golden set is a JSONL file with a lock beside it. ``line`` reads one line's object, ``parse`` its example, ``read`` a
+file of any size, ``canonical`` defines the digest, ``lock`` freezes and verifies, ``errors`` tells what is wrong.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from service.golden.errors import EditedError, GoldenError, NotFrozenError, Problem
-from service.golden.parse import show
+from service.golden.line import show
 from service.golden.read import read_examples, scan
 from service.records import Golden
 

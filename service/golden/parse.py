@@ -2,42 +2,29 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
 from checks.types import Example, Message, Origin
+from service.golden.line import Counted, Report, object_of, refuse_unknown_keys, show
 from service.text import safe
 
 KEYS = ("id", "input", "expected", "slices", "group", "as_of", "origin", "weight")
 _ID_CHARS = 200
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
-Report = Callable[[str | None, str | None, str], None]
-"""Told of each fault: the key, the value as shown, what is wrong and what to do."""
-
 
 def example_of(line: bytes, report: Report) -> Example | None:
     """The example of one line, or None if a fault was reported. The line is not blank."""
-    faults = 0
-
-    def fault(key: str | None, value: str | None, message: str) -> None:
-        nonlocal faults
-        faults += 1
-        report(key, value, message)
-
+    fault = Counted(report)
     record = _record(line, fault)
     if record is None:
         return None
-    for key in record:
-        if key not in KEYS:
-            near = difflib.get_close_matches(key, KEYS, 1)
-            hint = f"did you mean {near[0]}?" if near else f"known keys: {', '.join(KEYS)}"
-            fault(safe(key, 40), None, f"unknown key; {hint}")
+    refuse_unknown_keys(record, KEYS, fault)
     example_id = _id(record, fault)
     asked = _input(record, fault)
     expected = record.get("expected")
@@ -52,77 +39,33 @@ def example_of(line: bytes, report: Report) -> Example | None:
     as_of = _as_of(record.get("as_of"), fault)
     origin = _origin(record.get("origin"), fault)
     weight = _weight(record.get("weight", 1), fault)
-    if faults:
+    if fault.faults:
         return None
     return Example(example_id, asked, expected, slices, group, as_of, origin, weight)
 
 
-def show(value: Any) -> str:
-    """A value as JSON, on one harmless line of at most 60 characters."""
-    try:
-        return safe(json.dumps(value, ensure_ascii=False), 60)
-    except (ValueError, RecursionError):
-        return "..."
-
-
-class _DuplicateKeyError(ValueError):
-    pass
-
-
-class _ConstantError(ValueError):
-    pass
-
-
-def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    record = dict(pairs)
-    if len(record) < len(pairs):
-        seen: set[str] = set()
-        raise _DuplicateKeyError(next(key for key, _ in pairs if key in seen or seen.add(key)))  # type: ignore[func-returns-value]  # add returns None
-    return record
-
-
-def _constant(name: str) -> Any:
-    raise _ConstantError(name)
-
-
-_DECODER = json.JSONDecoder(object_pairs_hook=_pairs, parse_constant=_constant)
-
-
 def _record(line: bytes, fault: Report) -> dict[str, Any] | None:
-    """The JSON object of a line."""
-    try:
-        text = line.decode()
-    except UnicodeDecodeError as error:
-        fault(
-            None,
-            f"byte 0x{line[error.start]:02x}",
-            f"not UTF-8 at byte {error.start + 1}; save the file as UTF-8",
-        )
+    """The JSON object of a line, if all of it can be written again."""
+    record = object_of(
+        line,
+        fault,
+        holding="id and input",
+        no_number="write null, or a text",
+        too_deep="nested too deeply",
+        too_long="a number has more digits than can be read; write it as a text",
+    )
+    if record is None:
         return None
     try:
-        record = _DECODER.decode(text)
-        if not isinstance(record, dict):
-            fault(None, show(record), "must be a JSON object with id and input, one per line")
-            return None
         json.dumps(record, ensure_ascii=False, allow_nan=False).encode()
-    except _ConstantError as error:
-        fault(None, str(error), "is no JSON number; write null, or a text")
-    except _DuplicateKeyError as error:
-        fault(safe(str(error), 40), None, "this key stands twice; remove one of them")
-    except json.JSONDecodeError as error:
-        where = safe(text[error.pos : error.pos + 20].strip(), 20) or "the end of the line"
-        fault(None, where, f"not JSON at character {error.pos + 1}: {error.msg}; one JSON object per line")
     except UnicodeEncodeError as error:
         fault(
             None, f"\\u{ord(error.object[error.start]):04x}", "half of a surrogate pair is no text; remove it"
         )
     except RecursionError:
         fault(None, None, "nested too deeply")
-    except ValueError as error:
-        many = (
-            "a number has more digits than can be read" if "digits" in str(error) else "a number is too large"
-        )
-        fault(None, None, f"{many}; write it as a text")
+    except ValueError:
+        fault(None, None, "a number is too large; write it as a text")
     else:
         return record
     return None

@@ -22,7 +22,8 @@ import numpy as np
 from checks.types import Example
 from service.golden.canonical import PREFIX, canonical, content_hash
 from service.golden.errors import Faults, GoldenError, Problem
-from service.golden.parse import example_of, show
+from service.golden.line import show
+from service.golden.parse import example_of
 
 LINE_BYTES = 16 * 1024 * 1024
 """A longer line is refused unread."""

@@ -4,11 +4,11 @@
 ``responses.py``, ``judging.py`` (the end of a run, and history), ``lineage.py``, ``baselines.py``,
 ``outbox.py`` (alerts and messages), ``acts.py`` (what people did about them), ``marks.py``, ``metrics.py``,
 ``traffic.py``, ``comparisons.py`` (challengers), ``replies.py`` (judges), ``retention.py``, ``dump.py``, ``jobs.py``.
-Below them: ``database.py`` (URL, engine, transactions), ``schema.py`` and ``migrations/``, ``tables.py``; beside them
+Below them: ``database.py`` (URL, engine, transactions), ``schema.py`` and ``migrations/``, ``tables/``; beside them
 the pure ``packing.py`` and ``values.py``. Methods take and return the frozen values of ``service/records.py``; rows
 stay inside.
 
-To add a noun: its table in ``tables.py``, a migration, one file with a class of queries on
+To add a noun: its table in ``tables/``, a migration, one file with a class of queries on
 :class:`~service.store.database.Database`, and its name in the bases of :class:`Store`. The tests run every
 query on SQLite and on PostgreSQL.
 """

@@ -2,7 +2,7 @@
 
 The revision that a database stands at is one row. When it is :data:`HEAD`, which is nearly always,
 nothing else is read and Alembic is not even imported. A fresh database gets all tables at once; an older
-one is migrated. A test keeps ``HEAD``, the migrations and ``tables.py`` equal.
+one is migrated. A test keeps ``HEAD``, the migrations and ``tables/`` equal.
 """
 
 from __future__ import annotations

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
 from checks import judge
 from checks.adapter_applied import ALIKE, CHECK, STEADY, indistinguishable, turned_ratio
 from checks.types import Measurement, Subject, Verdict
+from tests.checks import folds
 
 EXAMPLES = 120
 SAME = np.arange(EXAMPLES) % 3 == 0
@@ -42,12 +41,7 @@ def run(number, *, base=0.0, jitter=0.0, steady=1.0, known=EXAMPLES, seed=0) -> 
 
 def answers(runs, subject=None):
     """The check's answer after each run."""
-    subject = subject or about()
-    state, found = CHECK.initial(subject), []
-    for one in runs:
-        state, answer = CHECK.update(subject, state, one, share=0.1, learn=True)
-        found.append(answer)
-    return found
+    return folds.answers(CHECK, subject or about(), runs, share=0.1)
 
 
 HEALTHY = [run(i) for i in range(1, 9)]
@@ -136,15 +130,8 @@ def test_without_a_reference_it_takes_no_budget() -> None:
 
 def test_a_kept_state_goes_on_like_the_fold_that_was_never_kept() -> None:
     """Dumped and loaded after any run, the judgement is the same."""
-    subject = about()
-    kept = folded = judge.initial(subject)
-    for i in range(1, 15):
-        one = run(i, base=1.0 if i > 10 else 0.0)
-        before = judge.load(judge.dump(kept))
-        assert before is not None
-        kept, mine = judge.judge(subject, before, one)
-        folded, other = judge.judge(subject, folded, one)
-        assert mine == other
+    kept, folded = folds.kept_and_folded(about(), (run(i, base=1.0 if i > 10 else 0.0) for i in range(1, 15)))
+    assert kept == folded
 
 
 FAMILIES = {
@@ -158,11 +145,6 @@ FAMILIES = {
 @pytest.mark.parametrize("family", FAMILIES)
 def test_healthy_answers_page_no_oftener_than_the_budget(family: str) -> None:
     """A baseline of five runs is reused for ever; pages stay within one per 50 hours."""
-    subject, hours, rng = about(), 600, np.random.default_rng([23, len(family)])
-    pages, before, state = 0, False, CHECK.initial(subject)
-    for t in range(1, hours + 1):
-        one = replace(run(t, seed=len(family), **FAMILIES[family](rng)), period_h=50.0)
-        state, answer = CHECK.update(subject, state, one, share=1.0, learn=True)
-        pages += answer.standing and not before
-        before = answer.standing
-    assert pages <= hours / 50.0
+    hours = 600
+    found = folds.healthy_pages(CHECK, about(), run, family, FAMILIES[family], salt=23, hours=hours)
+    assert found <= hours / folds.PERIOD_H

@@ -8,10 +8,10 @@ from functools import cache
 import numpy as np
 import pytest
 
-from checks import judge
 from checks.border import ABOUT, TOKENS
 from checks.identity import CHECK
 from checks.types import Measurement, Subject, Verdict
+from tests.checks import folds
 
 PROMPTS = 20
 GAPS = np.random.default_rng(7).uniform(-0.8, 0.8, PROMPTS)
@@ -48,12 +48,7 @@ def run(
 
 def answers(runs, subject=None, share=0.1):
     """The check's answer after each run."""
-    subject = subject or about()
-    state, found = CHECK.initial(subject), []
-    for one in runs:
-        state, answer = CHECK.update(subject, state, one, share=share, learn=True)
-        found.append(answer)
-    return found
+    return folds.answers(CHECK, subject or about(), runs, share=share)
 
 
 @cache
@@ -125,15 +120,8 @@ def test_log_probabilities_are_read_where_there_are_any() -> None:
 
 def test_a_kept_state_goes_on_like_the_fold_that_was_never_kept() -> None:
     """Dumped and loaded after any run, the judgement is the same."""
-    subject = about()
-    kept = folded = judge.initial(subject)
-    for i in range(1, 13):
-        one = run(i, moved=2.0 * (i > 9))
-        before = judge.load(judge.dump(kept))
-        assert before is not None
-        kept, mine = judge.judge(subject, before, one)
-        folded, other = judge.judge(subject, folded, one)
-        assert mine == other
+    kept, folded = folds.kept_and_folded(about(), (run(i, moved=2.0 * (i > 9)) for i in range(1, 13)))
+    assert kept == folded
 
 
 FAMILIES = {
@@ -149,11 +137,6 @@ FAMILIES = {
 @pytest.mark.parametrize("family", FAMILIES)
 def test_healthy_prompts_page_no_oftener_than_the_budget(family: str) -> None:
     """A baseline of six runs is reused for ever; pages stay within one per 50 hours."""
-    subject, hours, rng = about(), 300, np.random.default_rng([31, len(family)])
-    pages, before, state = 0, False, CHECK.initial(subject)
-    for t in range(1, hours + 1):
-        one = replace(run(t, seed=len(family), **FAMILIES[family](rng)), period_h=50.0)
-        state, answer = CHECK.update(subject, state, one, share=1.0, learn=True)
-        pages += answer.standing and not before
-        before = answer.standing
-    assert pages <= hours / 50.0
+    hours = 300
+    found = folds.healthy_pages(CHECK, about(), run, family, FAMILIES[family], salt=31, hours=hours)
+    assert found <= hours / folds.PERIOD_H

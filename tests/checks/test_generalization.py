@@ -10,6 +10,7 @@ import pytest
 from checks import judge
 from checks.generalization import CHECK, TWINS, gaps_of
 from checks.types import Example, Gap, Measurement, Origin, Subject, Verdict
+from tests.checks import folds
 
 KNOWN, NEW = 120, 60
 EXAMPLES = [
@@ -44,12 +45,7 @@ def run(number, *, new=0.0, known=0.0, both=0.0, seed=0, silent=()) -> Measureme
 
 def told(runs, subject=None):
     """The finding after each run."""
-    subject = subject or about()
-    state, found = CHECK.initial(subject), []
-    for one in runs:
-        state, answer = CHECK.update(subject, state, one, share=0.2, learn=True)
-        found.append(answer.findings[0])
-    return found
+    return [answer.findings[0] for answer in folds.answers(CHECK, subject or about(), runs, share=0.2)]
 
 
 def test_a_widening_gap_pages() -> None:
@@ -133,13 +129,8 @@ def test_twins_that_fail_with_their_originals_leave_little_doubt() -> None:
 
 def test_a_kept_state_goes_on_like_the_fold_that_was_never_kept() -> None:
     """Dumped and loaded after any run, the judgement is the same."""
-    subject, kept, folded = about(), None, judge.initial(about())
-    for i in range(1, 25):
-        one = run(i, new=0.5 if i > 20 else 0.0)
-        before = folded if kept is None else judge.load(judge.dump(kept))
-        kept, mine = judge.judge(subject, before, one)
-        folded, other = judge.judge(subject, folded, one)
-        assert mine == other
+    kept, folded = folds.kept_and_folded(about(), (run(i, new=0.5 if i > 20 else 0.0) for i in range(1, 25)))
+    assert kept == folded
 
 
 FAMILIES = {
@@ -153,11 +144,6 @@ FAMILIES = {
 @pytest.mark.parametrize("family", FAMILIES)
 def test_healthy_gaps_page_no_oftener_than_the_budget(family: str) -> None:
     """A baseline of ten runs is reused for ever; pages stay within one per 50 hours."""
-    subject, hours, rng = about(), 600, np.random.default_rng([17, len(family)])
-    pages, before, state = 0, False, CHECK.initial(subject)
-    for t in range(1, hours + 1):
-        one = replace(run(t, seed=len(family), **FAMILIES[family](rng)), period_h=50.0)
-        state, answer = CHECK.update(subject, state, one, share=1.0, learn=True)
-        pages += answer.standing and not before
-        before = answer.standing
-    assert pages <= hours / 50.0
+    hours = 600
+    found = folds.healthy_pages(CHECK, about(), run, family, FAMILIES[family], salt=17, hours=hours)
+    assert found <= hours / folds.PERIOD_H

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
-from checks import judge
 from checks.identity import CHECK, FIRST
 from checks.types import Measurement, Subject, Verdict
+from tests.checks import folds
 
 EXAMPLES = 48
 USUAL = -np.random.default_rng(5).gamma(0.6, 0.4, EXAMPLES)
@@ -40,12 +38,7 @@ def run(number, *, moved=0.0, noise=0.0, known=EXAMPLES, seed=0) -> Measurement:
 
 def answers(runs, subject=None):
     """The check's answer after each run."""
-    subject = subject or about()
-    state, found = CHECK.initial(subject), []
-    for one in runs:
-        state, answer = CHECK.update(subject, state, one, share=0.1, learn=True)
-        found.append(answer)
-    return found
+    return folds.answers(CHECK, subject or about(), runs, share=0.1)
 
 
 @pytest.mark.parametrize("noise", [0.0, 0.003, 0.01])
@@ -88,15 +81,8 @@ def test_without_log_probabilities_it_is_not_measured() -> None:
 
 def test_a_kept_state_goes_on_like_the_fold_that_was_never_kept() -> None:
     """Dumped and loaded after any run, the judgement is the same."""
-    subject = about()
-    kept = folded = judge.initial(subject)
-    for i in range(1, 15):
-        one = run(i, moved=float(i > 10))
-        before = judge.load(judge.dump(kept))
-        assert before is not None
-        kept, mine = judge.judge(subject, before, one)
-        folded, other = judge.judge(subject, folded, one)
-        assert mine == other
+    kept, folded = folds.kept_and_folded(about(), (run(i, moved=float(i > 10)) for i in range(1, 15)))
+    assert kept == folded
 
 
 FAMILIES = {
@@ -111,11 +97,6 @@ FAMILIES = {
 @pytest.mark.parametrize("family", FAMILIES)
 def test_healthy_odds_page_no_oftener_than_the_budget(family: str) -> None:
     """A baseline of six runs is reused for ever; pages stay within one per 50 hours."""
-    subject, hours, rng = about(), 600, np.random.default_rng([29, len(family)])
-    pages, before, state = 0, False, CHECK.initial(subject)
-    for t in range(1, hours + 1):
-        one = replace(run(t, seed=len(family), **FAMILIES[family](rng)), period_h=50.0)
-        state, answer = CHECK.update(subject, state, one, share=1.0, learn=True)
-        pages += answer.standing and not before
-        before = answer.standing
-    assert pages <= hours / 50.0
+    hours = 600
+    found = folds.healthy_pages(CHECK, about(), run, family, FAMILIES[family], salt=29, hours=hours)
+    assert found <= hours / folds.PERIOD_H

@@ -9,6 +9,7 @@ import pytest
 
 from checks.known_bad import AGAIN, CHECK, STATE_RUN
 from checks.types import Measurement, Subject, Verdict
+from tests.checks import folds
 
 EXAMPLES = 60
 SUBJECT = Subject(EXAMPLES, ("label",), {}, reference=True, baseline_runs=6)
@@ -31,11 +32,7 @@ def run(number, share=0.0, *, known=EXAMPLES, after_h=1.0):
 
 
 def answers(runs):
-    state, found = CHECK.initial(SUBJECT), []
-    for one in runs:
-        state, answer = CHECK.update(SUBJECT, state, one, share=0.05, learn=True)
-        found.append(answer)
-    return found
+    return folds.answers(CHECK, SUBJECT, runs, share=0.05)
 
 
 def test_the_state_is_told_at_the_third_run() -> None:
@@ -76,11 +73,8 @@ def test_nothing_is_said_where_too_few_answers_tell() -> None:
 @pytest.mark.parametrize("usual", [0.0, 0.05, 0.3])
 def test_healthy_answers_page_no_oftener_than_the_budget(usual: float) -> None:
     """A model that answers so now and then, sometimes in most of a run: within one page per 50 hours."""
-    rng, hours, pages, before, state = np.random.default_rng(3), 2000, 0, False, CHECK.initial(SUBJECT)
+    rng, hours, runs = np.random.default_rng(3), 2000, []
     for t in range(1, hours + 1):
         share = 1.0 if rng.random() < 0.01 else rng.binomial(EXAMPLES, usual) / EXAMPLES
-        one = replace(run(t, share), period_h=50.0)
-        state, answer = CHECK.update(SUBJECT, state, one, share=1.0, learn=True)
-        pages += answer.standing and not before
-        before = answer.standing
-    assert pages <= hours / 50.0
+        runs.append(replace(run(t, share), period_h=folds.PERIOD_H))
+    assert folds.pages(folds.answers(CHECK, SUBJECT, runs, share=1.0)) <= hours / folds.PERIOD_H

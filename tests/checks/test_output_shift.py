@@ -8,9 +8,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from checks import judge
 from checks.output_shift import CHECK
 from checks.types import Measurement, Subject, Verdict
+from tests.checks.folds import judgements, kept_and_folded
 
 EXAMPLES = 100
 NAMES = ("billing", "bug", "login", "shipping")
@@ -61,21 +61,13 @@ def healthy(count, start=1, **more):
     return [run(start + i, **more) for i in range(count)]
 
 
-def fold(subject, runs):
-    state, said = judge.initial(subject), []
-    for one in runs:
-        state, judgement = judge.judge(subject, state, one)
-        said.append(judgement)
-    return state, said
-
-
 def finding(judgement, name):
     return next(f for f in judgement.findings if f.check == "output_shift" and f.scorer == name)
 
 
 def after(subject=None, count=10, **broken):
     """What is said after 20 healthy runs and some broken ones."""
-    return fold(subject or about(), [*healthy(20), *[run(21 + i, **broken) for i in range(count)]])[1]
+    return judgements(subject or about(), [*healthy(20), *[run(21 + i, **broken) for i in range(count)]])[1]
 
 
 @pytest.mark.parametrize(
@@ -105,7 +97,7 @@ def test_a_change_of_the_outputs_pages_by_itself(broken, name, words, sign):
 def test_fewer_refusals_page_too():
     """A model that answers what it used to refuse is found: the other side of the same stream."""
     runs = [*healthy(30, refused=0.4), *healthy(12, start=31, refused=0.02)]
-    found = finding(fold(about(), runs)[1][-1], "refusal")
+    found = finding(judgements(about(), runs)[1][-1], "refusal")
     assert (found.verdict, found.effect < 0) == (Verdict.REGRESSED, True)
     assert found.reason.startswith("fewer refusals")
 
@@ -131,14 +123,14 @@ def test_no_single_run_pages():
 
 def test_what_never_happened_is_not_spoken_of():
     """No refusal and no format failure was ever seen: no finding of them stands in the way of the rest."""
-    said = fold(about(), healthy(12, refused=0.0))[1]
+    said = judgements(about(), healthy(12, refused=0.0))[1]
     assert {f.scorer for f in said[-1].findings if f.check == "output_shift"} == {"length", "label.labels"}
 
 
 def test_lengths_that_were_not_kept_are_learnt_later():
     """An imported baseline holds no lengths: the run's verdict is that of its scores, and lengths learn from there."""
     imported = [replace(one, observed={}) for one in healthy(10)]
-    said = fold(about(), [*imported, *healthy(14, start=11)])[1]
+    said = judgements(about(), [*imported, *healthy(14, start=11)])[1]
     assert finding(said[11], "length").verdict is Verdict.LEARNING
     assert said[11].verdict is Verdict.OK
     assert finding(said[-1], "length").verdict is Verdict.OK
@@ -148,7 +140,7 @@ def test_it_is_over_when_the_outputs_are_as_before():
     """A change of length resolves after some runs at the old length, and an outage in between resolves nothing."""
     dark = replace(run(27), answered=np.zeros(EXAMPLES, dtype=bool))
     runs = [*healthy(20), *[run(21 + i, longer=2.0) for i in range(6)], dark, *healthy(6, start=28)]
-    said = fold(about(), runs)[1]
+    said = judgements(about(), runs)[1]
     assert said[26].standing
     assert [said[25].verdict, said[-1].verdict] == [Verdict.REGRESSED, Verdict.OK]
 
@@ -164,12 +156,9 @@ def test_a_change_below_the_smallest_effect_is_reported_and_not_paged():
 
 def test_a_kept_state_goes_on_like_the_fold_that_was_never_kept():
     """Through bytes and back after every run, the judgements are the same to the last bit."""
-    subject, state, kept = about(), judge.initial(about()), []
     runs = [*healthy(16, silent=0.03, broken=0.02), *[run(17 + i, longer=1.6, towards=0.4) for i in range(4)]]
-    for one in runs:
-        state, judgement = judge.judge(subject, judge.load(judge.dump(state)), one)
-        kept.append(judgement)
-    assert kept == fold(subject, runs)[1]
+    kept, folded = kept_and_folded(about(), runs)
+    assert kept == folded
 
 
 def test_the_order_of_the_scorers_changes_nothing():
@@ -186,7 +175,7 @@ def test_the_order_of_the_scorers_changes_nothing():
     ]
 
     def said(scorers):
-        last = fold(about(scorers=scorers), both)[1][-1]
+        last = judgements(about(scorers=scorers), both)[1][-1]
         return sorted(map(str, last.findings))
 
     assert said(("a", "b")) == said(("b", "a"))
@@ -232,7 +221,7 @@ def test_a_field_that_nobody_scores_is_found() -> None:
     """All scores stay at 1; a field that appears in a tenth of the answers pages, and it is said what changed."""
     runs = [structured(one, other=0.3) for one in healthy(20)]
     runs += [structured(one, other=0.3, drifted=0.1) for one in healthy(6, 21)]
-    _, said = fold(about(), runs)
+    _, said = judgements(about(), runs)
     assert not any(j.standing or j.suspect for j in said[:20])
     assert said[-1].standing
     (found,) = [f for f in said[-1].findings if f.scorer == "structure"]
@@ -245,7 +234,7 @@ def test_a_field_that_nobody_scores_is_found() -> None:
 def test_a_structure_of_every_answer_pages_at_the_second_run() -> None:
     """One run is suspect; the second agrees."""
     runs = [structured(one) for one in healthy(12)] + [structured(one, drifted=1.0) for one in healthy(2, 13)]
-    _, said = fold(about(), runs)
+    _, said = judgements(about(), runs)
     assert [j.standing for j in said[-2:]] == [False, True]
     assert said[-2].suspect
 
@@ -253,11 +242,11 @@ def test_a_structure_of_every_answer_pages_at_the_second_run() -> None:
 def test_usual_optional_fields_page_nobody() -> None:
     """Fields that come and go, and answers that are no JSON now and then, are usual where they were in the baseline."""
     runs = [structured(one, other=0.4, text=0.1, drifted=0.01) for one in healthy(300)]
-    _, said = fold(about(), runs)
+    _, said = judgements(about(), runs)
     assert not any(j.standing for j in said)
 
 
 def test_answers_that_are_no_json_have_no_structure() -> None:
     """Their streams keep the whole budget: none is added."""
-    state, _ = fold(about(), healthy(3))
+    state, _ = judgements(about(), healthy(3))
     assert "structure" not in state.checks["output_shift"].streams

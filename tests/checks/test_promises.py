@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
-
 import numpy as np
 import pytest
 
 from checks import judge
 from checks.promises import CHECK, COST, FIRST_TOKEN_S, KEPT, LATENCY, TTFT, USD
 from checks.types import Measurement, Subject, Verdict
+from tests.checks import folds
 
 EXAMPLES = 100
 LIMITS = {LATENCY: 2.0, TTFT: 0.5, COST: 0.4}
@@ -38,11 +37,7 @@ def run(number, latency=None, ttft=None, usd=None, *, burst=False, period_h=2160
 
 def fold(runs, subject):
     """The answer after each run."""
-    state, said = CHECK.initial(subject), []
-    for one in runs:
-        state, answer = CHECK.update(subject, state, one, share=0.1, learn=True)
-        said.append(answer)
-    return said
+    return folds.answers(CHECK, subject, runs, share=0.1)
 
 
 def waits(rng, *, load=1.0):
@@ -146,10 +141,6 @@ def test_a_promise_just_kept_pages_no_oftener_than_the_budget(family):
         }[family]
         rows = [np.where(rng.random(EXAMPLES) < share, 3.0, 1.0) for share in shares]
         subject = about(latency_p95=2.0)
-        state, standing = CHECK.initial(subject), [False]
-        for number, row in enumerate(rows, 1):
-            one = run(number, row, period_h=period_h)
-            state, answer = CHECK.update(subject, state, one, share=1.0, learn=True)
-            standing.append(answer.standing)
-        pages += sum(now and not before for before, now in pairwise(standing))
+        made = (run(number, row, period_h=period_h) for number, row in enumerate(rows, 1))
+        pages += folds.pages(folds.answers(CHECK, subject, made, share=1.0))
     assert pages <= streams * runs / period_h

@@ -12,6 +12,7 @@ from checks import judge
 from checks.inference import group
 from checks.quality import CHECK
 from checks.types import Measurement, Subject, Verdict
+from tests.checks.folds import judgements
 
 EXAMPLES = 200
 RATES = np.clip(np.random.default_rng(3).beta(0.30, 0.075, EXAMPLES), 0.001, 0.999)
@@ -31,14 +32,6 @@ def run(number, rate, scorers=("label",)):
     )
 
 
-def fold(subject, runs):
-    state, said = judge.initial(subject), []
-    for one in runs:
-        state, judgement = judge.judge(subject, state, one)
-        said.append(judgement)
-    return state, said
-
-
 def headline(judgement):
     return next(f for f in judgement.findings if f.check == "quality" and f.slice == "all")
 
@@ -51,7 +44,7 @@ def drop(points, count, start=21):
 def test_a_drop_below_the_smallest_effect_is_reported_and_not_paged():
     """Three points lost for sixty runs are certain; with a smallest effect of eight points nobody is paged."""
     runs = [*[run(i, RATES) for i in range(1, 21)], *drop(0.03, 60)]
-    plain, quiet = fold(about(), runs)[1], fold(about(smallest_effect=0.08), runs)[1]
+    plain, quiet = judgements(about(), runs)[1], judgements(about(smallest_effect=0.08), runs)[1]
     assert plain[-1].verdict is Verdict.REGRESSED
     assert not any(j.standing or j.verdict is Verdict.REGRESSED for j in quiet)
     assert any((headline(j).evidence or 0) >= 1 for j in quiet)
@@ -61,7 +54,7 @@ def test_a_drop_below_the_smallest_effect_is_reported_and_not_paged():
 def test_a_drop_that_grows_beyond_the_smallest_effect_pages_and_stays():
     """The small part is not paged, the grown one is, and one better run does not end it."""
     runs = [*[run(i, RATES) for i in range(1, 21)], *drop(0.03, 40), *drop(0.2, 12, 61), *drop(0.03, 1, 73)]
-    said = fold(about(smallest_effect=0.08), runs)[1]
+    said = judgements(about(smallest_effect=0.08), runs)[1]
     assert not any(j.standing for j in said[:58])
     assert [said[-2].verdict, said[-1].verdict] == [Verdict.REGRESSED] * 2
 
@@ -69,7 +62,7 @@ def test_a_drop_that_grows_beyond_the_smallest_effect_pages_and_stays():
 def test_a_large_drop_is_paged_as_soon_with_a_smallest_effect_as_without():
     """What is clearly larger is not held back."""
     runs = [*[run(i, RATES) for i in range(1, 21)], *drop(0.2, 4)]
-    said = [fold(about(smallest_effect=least), runs)[1] for least in (None, 0.05)]
+    said = [judgements(about(smallest_effect=least), runs)[1] for least in (None, 0.05)]
     assert [[j.verdict for j in s] for s in said] == [[j.verdict for j in said[0]]] * 2
 
 
@@ -79,12 +72,12 @@ def test_a_slice_that_lost_much_pages_though_the_whole_lost_little():
     broken = np.where(part, RATES * 0.1, RATES)
     runs = [*[run(i, RATES) for i in range(1, 21)], *[run(21 + i, broken) for i in range(10)]]
     subject = about(slices={"lang=de": part}, smallest_effect=0.2)
-    assert fold(subject, runs)[1][-1].verdict is Verdict.REGRESSED
+    assert judgements(subject, runs)[1][-1].verdict is Verdict.REGRESSED
 
 
 def test_the_onset_is_known_for_as_long_as_the_drop_stands():
     """After more bad runs than are remembered the first one is still named."""
-    state, said = fold(about(), [*[run(i, RATES) for i in range(1, 21)], *drop(0.3, 4)])
+    state, said = judgements(about(), [*[run(i, RATES) for i in range(1, 21)], *drop(0.3, 4)])
     assert said[-1].onset_run == 21
     watched = state.checks["quality"].scorers["label"]
     many = np.arange(25, 25 + 5 * group.REMEMBERED)
@@ -101,7 +94,7 @@ def test_the_baseline_names_only_runs_that_it_learnt():
     subject = about(floors={"label": 0.7})
     runs = [*[run(i, RATES) for i in (1, 2)], *[run(i, RATES * 0.2) for i in (3, 4, 5)]]
     runs += [run(i, RATES) for i in range(6, 30)]
-    watched = fold(subject, runs)[0].checks["quality"].scorers["label"]
+    watched = judgements(subject, runs)[0].checks["quality"].scorers["label"]
     assert watched.baseline_runs == len(watched.learnt) == 10
     assert 5 not in watched.learnt
     assert watched.learnt.tolist() != watched.runs[:10].tolist()
@@ -115,7 +108,7 @@ def test_the_order_of_the_scorers_changes_nothing():
     ]
 
     def said(scorers):
-        judged = fold(about(scorers=scorers), runs)[1]
+        judged = judgements(about(scorers=scorers), runs)[1]
         return [sorted(map(str, j.findings)) for j in judged]
 
     assert said(("a", "b")) == said(("b", "a"))

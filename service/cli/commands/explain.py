@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from service.cli.options import CONFIG, AsJson, ConfigFile
+from service.cli.options import CONFIG, AsJson, ConfigFile, TargetName
 
 if TYPE_CHECKING:
     from service.explanation import Told
 
 
 def command(
-    target: Annotated[str, typer.Argument(metavar="TARGET", help="A target's name.")],
+    target: TargetName,
     run: Annotated[
         int | None, typer.Option("--run", min=1, metavar="N", help="A run; default: the last.")
     ] = None,

@@ -6,11 +6,11 @@ from typing import Annotated
 
 import typer
 
-from service.cli.options import CONFIG, AsJson, ConfigFile
+from service.cli.options import CONFIG, AsJson, ConfigFile, TargetName
 
 
 def command(
-    target: Annotated[str, typer.Argument(metavar="TARGET", help="A target's name.")],
+    target: TargetName,
     limit: Annotated[
         int | None, typer.Option("--limit", "-n", min=1, metavar="N", help="Only the newest N runs.")
     ] = None,

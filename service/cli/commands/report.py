@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from service.cli.options import CONFIG, ConfigFile
+from service.cli.options import CONFIG, ConfigFile, TargetName
 
 
 class Format(StrEnum):
@@ -19,7 +19,7 @@ class Format(StrEnum):
 
 
 def command(
-    target: Annotated[str, typer.Argument(metavar="TARGET", help="A target's name.")],
+    target: TargetName,
     as_format: Annotated[Format, typer.Option("--format", help="Markdown, or HTML to print.")] = Format.MD,
     output: Annotated[
         Path | None,

@@ -48,9 +48,10 @@ def command(
     loaded = read_config(config)
     redactor = logs.Redactor(logs.secrets_of(loaded))
     logs.configure(loaded.log.level, loaded.log.format, redactor)
-    from service.daemon.daemon import Daemon, token_of
+    from service.daemon.daemon import Daemon
     from service.daemon.reader import Reader
     from service.daemon.server import bind
+    from service.daemon.shared_secrets import token_of
     from service.errors import UserError
     from service.store import Store
 

@@ -7,16 +7,14 @@ from typing import Annotated
 
 import typer
 
-from service.cli.options import CONFIG, AsJson, ConfigFile
+from service.cli.options import CONFIG, HELP, AsJson, ConfigFile, TargetName
 
 app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
     add_completion=False,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    context_settings=dict(HELP),
 )
-
-TargetName = Annotated[str, typer.Argument(metavar="TARGET", help="A target's name.")]
 
 
 @app.callback()

@@ -77,11 +77,12 @@ class Bench:
 
     def __init__(self, folder, endpoint, judge, more, anchored) -> None:
         self.folder, self.endpoint, self.judge, self.now = folder, endpoint, judge, 1_700_000_000.0
-        self.configure(more, anchored=anchored)
+        self.anchored = anchored
+        self.configure(more)
         self.store = Store.open(f"sqlite:///{folder / 'goldwatch.db'}")
 
-    def configure(self, more: str = "", version: str = "", *, anchored: bool = True) -> None:
-        anchors = "anchors: anchors.jsonl" if anchored else ""
+    def configure(self, more: str = "", version: str = "") -> None:
+        anchors = "anchors: anchors.jsonl" if self.anchored else ""
         path = self.folder / "goldwatch.yaml"
         path.write_text(
             CONFIG.format(
@@ -104,7 +105,7 @@ class Bench:
         self.judge.strict = self.judge.down = False
         self.judge.version = "judge-1"
         self.judge.asked.clear()
-        bench = Bench(folder, self.endpoint, self.judge, "", anchored=True)
+        bench = Bench(folder, self.endpoint, self.judge, "", self.anchored)
         bench.now = self.now
         return bench
 
@@ -142,10 +143,10 @@ async def judged(folder, more: str = "", *, endpoint: DemoEndpoint | None = None
 
 
 @contextmanager
-def quiet_hours(folder, hours: int = 5):
+def quiet_hours(folder, hours: int = 5, *, endpoint: DemoEndpoint | None = None, anchored: bool = True):
     """A function ``go_on(story, folder)``: each story begins after the same healthy hours, which are watched once."""
     with asyncio.Runner() as runner:
-        watch = judged(folder)
+        watch = judged(folder, endpoint=endpoint, anchored=anchored)
         bench = runner.run(watch.__aenter__())
 
         async def told() -> None:
