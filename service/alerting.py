@@ -17,7 +17,8 @@ The rules, in order of what they protect:
 - At most one alert of a kind (and, for the watch's own troubles, of a topic) fires per target.
 - Who was told that an alert fires is told that it resolved, once. A silence holds back the first message and the
   repetitions; when it ends while the alert still fires, the next run says what was held back. An acknowledgement
-  stops the repetitions.
+  stops the repetitions. An alert that was told as slower, or as answering in another shape, is told once more when
+  answers are found wrong too, acknowledged or not.
 - Flapping: an alert that opens for the third time within the window (a day, or ten intervals where that is longer)
   is told as every alert is, and is marked ``flapping``. It then resolves only after a quarter of the window without a
   bad run: one alert and one resolution instead of one pair per swing. No first page is ever held back.
@@ -34,6 +35,7 @@ from typing import TypeAlias
 
 from checks.types import Finding, Verdict
 from service.alerts import (
+    OF_ANSWERS,
     Acknowledgement,
     Alert,
     AlertEvent,
@@ -254,7 +256,20 @@ def _step(
         if firing.flapping and now - _bad_at(firing) < window_s / 4:
             return None
         return resolution(_resolved(firing, outcome, now), policy)
-    return repetition(_refreshed(firing, outcome, now), now, policy, silences)
+    refreshed = _refreshed(firing, outcome, now)
+    if _answers_too(firing, refreshed):
+        told = policy.notify and not _silent(refreshed, silences, now)
+        again = replace(refreshed, notified_at=now, repeats=refreshed.repeats + 1) if told else refreshed
+        return Notice(AlertEvent.REPEATED, again), told
+    return repetition(refreshed, now, policy, silences)
+
+
+def _answers_too(before: Alert, after: Alert) -> bool:
+    """Whether an alert that people were told of as slower, or longer, is now about wrong answers as well."""
+    if before.notified_at is None:
+        return False
+    was, now = ({f.check for f in alert.findings} for alert in (before, after))
+    return bool(now & OF_ANSWERS) and not was & OF_ANSWERS
 
 
 def opening(

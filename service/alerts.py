@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 _NAMESPACE = UUID("5a2f4b1e-6f0c-5d3a-9a53-0d1b8a1f6c77")
 
+OF_ANSWERS = frozenset({"quality", "floor", "adapter_applied"})
+"""The checks that say that answers are wrong. A standing alert of others (slower, longer) says nothing of that."""
+
 Subject: TypeAlias = tuple[str, str | None, str]
 """What a finding is about: check, scorer, slice."""
 

@@ -18,12 +18,14 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from checks.types import Verdict
+from service.alerts import OF_ANSWERS
 from service.conclude import Finished, appraise, conclude
 from service.golden import check_lock
 from service.records import BaselineRecord, Golden, NewRun, Requests, RunKind, RunRecord
 from service.segment import segment_key
 
 if TYPE_CHECKING:
+    from checks.judge import Judgement
     from service.anchors import Anchors
     from service.config import Config, Target
     from service.replay import ReplayPlan, ReplayResult
@@ -91,8 +93,7 @@ async def _confirmed(
     runs = [first]
     while (
         target.confirm
-        and runs[-1].judgement.suspect
-        and runs[-1].judgement.verdict is not Verdict.REGRESSED
+        and to_confirm(runs[-1].judgement)
         and len(runs) <= CONFIRMATIONS
         and not (shell.stop and shell.stop.is_set())
     ):
@@ -101,6 +102,18 @@ async def _confirmed(
             break
         runs.append(again)
     return runs
+
+
+def to_confirm(judgement: Judgement) -> bool:
+    """Whether one bad run must be replayed at once.
+
+    What regressed already need not be; but an alert of something else (slower, longer) that stands does not make
+    wrong answers wait for the next run.
+    """
+    if not judgement.suspect or judgement.verdict is not Verdict.REGRESSED:
+        return judgement.suspect
+    about = {v: {f.check for f in judgement.findings if f.verdict is v} for v in Verdict}
+    return bool(about[Verdict.SUSPECT] & OF_ANSWERS) and not about[Verdict.REGRESSED] & OF_ANSWERS
 
 
 async def resume(shell: Shell, *, only: Collection[str] | None = None) -> list[Finished]:

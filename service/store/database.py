@@ -34,6 +34,7 @@ class Database:
         self._reader: Engine = engine
         self._writer: Engine = engine
         self.shown = shown
+        self._file: tuple[int, int] | None = None
         if engine.dialect.name == "sqlite":
             self._writer = engine.execution_options(goldwatch_begin="BEGIN IMMEDIATE")
         else:
@@ -88,6 +89,7 @@ class Database:
             if not ready:
                 with store._write() as connection:
                     schema.prepare(connection, shown)
+            store._file = _identity(shown) if target.database != ":memory:" else None
         except BaseException:
             engine.dispose()
             raise
@@ -114,13 +116,25 @@ class Database:
     def __exit__(self, *exc: object) -> None:
         self.close()
 
+    def _still_there(self) -> None:
+        """Refuse to go on in a SQLite file that no longer stands under its name: what it is told would be lost."""
+        if self._file is None or (there := _identity(self.shown)) == self._file:
+            return
+        happened = "was moved or removed" if there is None else "was replaced by another file"
+        raise StoreError(
+            f"store {self.shown} {happened} while it was open",
+            "stop every goldwatch that uses it, put the file back with its -wal file, and start again",
+        )
+
     @contextmanager
     def _read(self) -> Iterator[Connection]:
+        self._still_there()
         with explained(self.shown), self._reader.begin() as connection:
             yield connection
 
     @contextmanager
     def _write(self) -> Iterator[Connection]:
+        self._still_there()
         with explained(self.shown), self._writer.begin() as connection:
             yield connection
 
@@ -133,6 +147,19 @@ class Database:
         from sqlalchemy.dialects.sqlite import insert  # noqa: PLC0415
 
         return insert(table)
+
+
+def _identity(path: str) -> tuple[int, int] | None:
+    """Which file stands there: its device and number; None where there is none, or it cannot be told.
+
+    >>> _identity("/") is not None, _identity("/no/such/file")
+    (True, None)
+    """
+    try:
+        seen = Path(path).stat()
+    except OSError:
+        return None
+    return seen.st_dev, seen.st_ino
 
 
 def _other_tables(shown: str) -> StoreError:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from checks.types import ALL, Finding, Verdict
 from service.alerting import (
+    Acknowledgement,
     Alert,
     AlertEvent,
     AlertKind,
@@ -67,6 +68,27 @@ def follow(*outcomes: Outcome, policy: AlertPolicy = POLICY) -> tuple[dict[str, 
 
 def events(told: list[list[Notice]]) -> list[list[tuple[str, str]]]:
     return [[(str(n.alert.kind), str(n.event)) for n in notices] for notices in told]
+
+
+def test_who_sees_to_a_slow_model_is_told_once_that_its_answers_are_wrong_too() -> None:
+    """A check of answers that joins a standing alert of latency is told at once, acknowledged or not; and only once."""
+    slow, wrong = finding(check="latency"), finding()
+    said = [
+        (1, slow),
+        (2, slow),
+        (3, slow, wrong),
+        (4, slow, wrong),
+        (5, slow, finding(check="adapter_applied")),
+    ]
+    alerts: dict[str, Alert] = {}
+    told = []
+    for run, *found in said:
+        acknowledged = [replace(a, acknowledgement=Acknowledgement("Kim", HOUR)) for a in alerts.values()]
+        step = transitions(acknowledged, outcome(run, Verdict.REGRESSED, *found), run * HOUR, POLICY)
+        alerts |= {a.id: a for a in step.alerts}
+        told.append([(str(n.event), sorted(f.check for f in n.alert.findings)) for n in step.messages])
+    assert told == [[("alert.firing", ["latency"])], [], [("alert.repeated", ["latency", "quality"])], [], []]
+    assert len(alerts) == 1
 
 
 def test_a_regression_fires_once_with_its_findings_inside() -> None:

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from checks import judge
-from checks.types import Verdict
+from checks.types import ALL, Finding, Verdict
 from service import history
 from service.alerting import AlertEvent, AlertKind, AlertState
 from service.conclude import subject_of
 from service.demo.endpoint import Fault, FaultKind
 from service.golden import EditedError, NotFrozenError, check_lock
-from service.pipeline import resume
+from service.pipeline import resume, to_confirm
 from service.records import NewRun, RunKind, RunState
 from service.segment import segment_key
 
@@ -52,6 +52,29 @@ def test_a_dropped_adapter_is_replayed_at_once_and_pages_once(watch):
     assert 1 <= len(body["examples"]) <= 5
     assert all(e["before"] is not None and e["now"] is not None for e in body["examples"])
     assert bench.target.labels["team"] == body["alert"]["labels"]["team"]
+
+
+@pytest.mark.parametrize(
+    ("regressed", "suspect", "replayed"),
+    [
+        ((), ("quality",), True),
+        ((), ("latency",), True),
+        (("latency",), ("quality",), True),
+        (("output_shift",), ("adapter_applied",), True),
+        (("latency",), ("output_shift",), False),
+        (("quality",), ("adapter_applied",), False),
+        (("latency",), (), False),
+    ],
+)
+def test_a_standing_alert_of_latency_does_not_make_a_dropped_adapter_wait(regressed, suspect, replayed):
+    """Answers that look wrong are replayed at once, unless wrong answers are what stands already."""
+    found = {Verdict.REGRESSED: regressed, Verdict.SUSPECT: suspect}
+    findings = tuple(
+        Finding(check, None, ALL, verdict) for verdict, names in found.items() for check in names
+    )
+    verdict = Verdict.REGRESSED if regressed else Verdict.SUSPECT
+    judged = judge.Judgement(verdict, "", findings, bool(suspect), bool(regressed), None, True)
+    assert to_confirm(judged) is replayed
 
 
 def test_the_regression_resolves_when_the_adapter_is_back(watch):

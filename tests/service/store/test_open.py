@@ -134,3 +134,23 @@ def test_a_ready_store_opens_without_alembic(tmp_path: Path) -> None:
     )
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert said.strip() == ""
+
+
+@pytest.mark.parametrize(
+    ("replaced", "said"), [(False, "was moved or removed"), (True, "was replaced by another file")]
+)
+def test_a_file_that_is_moved_away_while_it_is_open_takes_nothing_more(
+    tmp_path: Path, replaced: bool, said: str
+) -> None:
+    """What would be written into a file that nobody finds again is refused; put back, the store goes on."""
+    file, away = tmp_path / "gold.db", tmp_path / "away.db"
+    with Store.open(f"sqlite:///{file}") as store:
+        file.rename(away)
+        if replaced:
+            file.touch()
+        for asked in (store.ping, lambda: store.open_baseline("router", 1, None, 5.0)):
+            with pytest.raises(StoreError, match=said):
+                asked()
+        away.rename(file)
+        store.open_baseline("router", 1, None, 5.0)
+        assert len(store.baselines("router")) == 1
