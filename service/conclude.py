@@ -191,17 +191,7 @@ def subject_of(store: Store, target: Target, golden: Golden, baseline_id: int | 
     else:
         baseline = next((b for b in store.baselines(target.name) if b.id == baseline_id), None)
     pinned = len(baseline.runs) if baseline is not None and baseline.runs else target.baseline.runs
-    return history.subject(
-        golden.examples,
-        target.scorers,
-        baseline_runs=pinned,
-        min_answered=target.min_answered,
-        smallest_effect=target.smallest_effect,
-        reference=target.reference is not None,
-        logprobs=target.endpoint.gives_logprobs,
-        border=target.asks_border_prompts,
-        promises=target.promises.limits,
-    )
+    return history.configured_subject(target, golden, baseline_runs=pinned)
 
 
 def pin_when_complete(store: Store, target: str, judged_by: int, needed: int, state: judge.State) -> None:

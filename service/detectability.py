@@ -76,17 +76,7 @@ def _known(target: Target, golden: Golden, store: Store | None) -> tuple[Subject
             about = subject_of(store, target, golden)
             segment = segment_key(target, golden.digest, baseline.id)
             return about, history.state_before(store, target.name, segment, about)
-    about = history.subject(
-        golden.examples,
-        target.scorers,
-        baseline_runs=target.baseline.runs,
-        min_answered=target.min_answered,
-        reference=target.reference is not None,
-        logprobs=target.endpoint.gives_logprobs,
-        border=target.asks_border_prompts,
-        promises=target.promises.limits,
-    )
-    return about, None
+    return history.configured_subject(target, golden, baseline_runs=target.baseline.runs), None
 
 
 def sentences(card: Card, cost: Cost | None = None) -> Iterator[str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -18,6 +18,10 @@ from checks.scorers import Scorer
 from checks.staleness import days_of
 from checks.types import Example, Measurement, Subject
 from service.scoring import slice_masks
+
+if TYPE_CHECKING:
+    from service.config import Target
+    from service.records import Golden
 
 
 class History(Protocol):
@@ -70,6 +74,21 @@ def subject(
         border=border,
         judges=tuple(s.scorer_name for s in scorers if getattr(s, "asks", False)),
         promises=promises or {},
+    )
+
+
+def configured_subject(target: Target, golden: Golden, *, baseline_runs: int) -> Subject:
+    """What the configuration says of a target, with a baseline of so many runs."""
+    return subject(
+        golden.examples,
+        target.scorers,
+        baseline_runs=baseline_runs,
+        min_answered=target.min_answered,
+        smallest_effect=target.smallest_effect,
+        reference=target.reference is not None,
+        logprobs=target.endpoint.gives_logprobs,
+        border=target.asks_border_prompts,
+        promises=target.promises.limits,
     )
 
 

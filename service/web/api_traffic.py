@@ -25,7 +25,7 @@ from service.traffic.sample import Sample, SampleError, sample_of
 from service.traffic.view import traffic_object, view
 from service.web import changes
 from service.web.api import ALWAYS, MISSING, Name
-from service.web.body import json_object
+from service.web.body import described, json_object
 from service.web.door import Door
 from service.web.models import ErrorOut, Model
 
@@ -53,13 +53,7 @@ _GUARDED: dict[int | str, dict[str, Any]] = {
 }
 
 
-_OTLP = {
-    "requestBody": {
-        "required": True,
-        "description": "An export request of OTLP/HTTP as JSON, perhaps packed by gzip.",
-        "content": {"application/json": {"schema": {"type": "object"}}},
-    }
-}
+_OTLP = described("An export request of OTLP/HTTP as JSON, perhaps packed by gzip.")
 
 
 class SamplesIn(BaseModel):

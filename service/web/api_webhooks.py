@@ -16,7 +16,7 @@ from service.deployments import Heard, huggingface, mlflow
 from service.facts import Facts
 from service.web import changes
 from service.web.api import ALWAYS
-from service.web.body import json_object
+from service.web.body import described, json_object
 from service.web.door import Door
 from service.web.models import ErrorOut, MarkOut, Model
 
@@ -37,13 +37,7 @@ _ANSWERS: dict[int | str, dict[str, Any]] = {
     413: {"model": ErrorOut, "description": "The body is too long."},
     429: {"model": ErrorOut, "description": "Too many that were not right came from there."},
 }
-_EVENT = {
-    "requestBody": {
-        "required": True,
-        "description": "The event, as the registry sends it.",
-        "content": {"application/json": {"schema": {"type": "object"}}},
-    }
-}
+_EVENT = described("The event, as the registry sends it.")
 
 
 class WebhookOut(Model):

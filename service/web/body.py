@@ -8,6 +8,17 @@ from typing import Any
 from fastapi import HTTPException
 
 
+def described(what: str) -> dict[str, Any]:
+    """A route's ``openapi_extra``: it takes a JSON object, which is ``what``."""
+    return {
+        "requestBody": {
+            "required": True,
+            "description": what,
+            "content": {"application/json": {"schema": {"type": "object"}}},
+        }
+    }
+
+
 def json_object(body: bytes) -> dict[str, Any]:
     """The object that a body holds.
 
