@@ -77,6 +77,9 @@ async def _run(
     said = console(stderr=True)
     codes: list[int] = []
     objects: list[dict[str, Any]] = []
+    for notifier in config.notifiers:
+        if (problem := notifier.problem()) is not None:
+            said.print(f"{notifier.name}: nothing can be sent yet: {problem}", soft_wrap=True)
     await resume(shell, only={target.name for target in targets})
     for target in targets:
         if stop.is_set():
