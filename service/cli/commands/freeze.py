@@ -9,7 +9,7 @@ import typer
 
 
 def command(
-    golden: Annotated[list[Path], typer.Argument(metavar="GOLDEN...", help="Golden files (JSONL).")],
+    golden: Annotated[list[Path], typer.Argument(metavar="GOLDEN", help="Golden files (JSONL).")],
     check: Annotated[
         bool,
         typer.Option("--check", help="Write nothing; fail if a set is not frozen as it is (for pre-commit)."),

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def command(
-    targets: Annotated[list[str] | None, typer.Argument(metavar="[TARGET]...", help="Default: all.")] = None,
+    targets: Annotated[list[str] | None, typer.Argument(metavar="TARGET", help="Default: all.")] = None,
     fail_on: FailOn = FAIL_ON,
     junit: Annotated[Path | None, typer.Option("--junit", metavar="FILE", help="Write JUnit XML.")] = None,
     github: Annotated[bool, typer.Option("--github", help="Step summary and annotations.")] = False,
