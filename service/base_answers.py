@@ -182,7 +182,10 @@ async def _ask_all(
     whole = len(fresh.texts) >= _COVERS * len(examples)
     if not whole:
         _log.warning(
-            "reference_answers_too_little", target=target.name, answered=len(fresh.texts), asked=len(examples)
+            "the base model answered too little to be held against",
+            target=target.name,
+            answered=len(fresh.texts),
+            asked=len(examples),
         )
     elif instead_of is not None and like_the_target(instead_of.texts, fresh.texts, beside):
         _log.warning("reference_answers_like_the_target", target=target.name, kept="the answers from before")
@@ -210,7 +213,9 @@ async def _ask(
     if not came:
         return None
     if failed := Counter(str(r.error.kind) for r in came if r.error is not None):
-        _log.warning("reference_failed", target=target.name, asked=len(came), failed=dict(failed))
+        _log.warning(
+            "the base model did not answer", target=target.name, asked=len(came), failed=dict(failed)
+        )
     texts: dict[str, list[str]] = {}
     for response in sorted(came, key=lambda r: r.repeat):
         if response.answered and response.output is not None:

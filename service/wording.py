@@ -255,11 +255,15 @@ def happened(finding: FindingObject) -> str:
     'changed: names "bug" more often, 24.0% → 30.0%'
     >>> happened({"check": "adapter_applied", "verdict": "regressed", "baseline": 0.31, "current": 1.0})
     "is not applied: 100.0% of the answers are the base model's (usual: 31.0%)"
+    >>> happened({"check": "latency", "verdict": "regressed", "effect": 0.02, "baseline": 0.05, "current": 0.04})
+    'is at 40 ms now, as in the baseline; that it got worse stands until more runs agree'
     >>> happened({"check": "promises", "scorer": "latency_p95", "baseline": 2.0, "current": 2.41})
     'is 2.41 s, promised is 2.00 s'
     """
     before, now = finding.get("baseline"), finding.get("current")
     effect, check, verdict = finding.get("effect"), finding.get("check"), finding.get("verdict")
+    if stands(finding):
+        return f"is at {value(finding, now)} now, as in the baseline; that it got worse stands until more runs agree"
     if check == _OUTPUTS and verdict == "regressed" and before is not None and now is not None:
         what = str(finding.get("reason") or "").rpartition(", since ")[0]
         return f"changed: {what}, {value(finding, before)} → {value(finding, now)}"
@@ -290,6 +294,22 @@ def happened(finding: FindingObject) -> str:
     if now is not None:
         return f"is at {value(finding, now)}"
     return f"is {verdict}"
+
+
+def stands(finding: FindingObject) -> bool:
+    """Whether a regression stands though this run alone does not show it: the figures are the baseline's again.
+
+    >>> stands({"check": "quality", "verdict": "regressed", "effect": 0.0, "baseline": 1.0, "current": 1.0})
+    True
+    >>> stands({"check": "latency", "verdict": "regressed", "effect": 0.0, "baseline": 0.05, "current": 0.04})
+    True
+    """
+    before, now, check = finding.get("baseline"), finding.get("current"), finding.get("check")
+    if finding.get("verdict") != "regressed" or before is None or now is None:
+        return False
+    if check in _IN_SECONDS:
+        return bool(now <= before)
+    return check in ("quality", _OUTPUTS) and value(finding, before) == value(finding, now)
 
 
 def times(evidence: float) -> str:

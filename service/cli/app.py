@@ -65,7 +65,8 @@ class LazyGroup(TyperGroup):
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002  # Typer's signature
         """A stand-in that knows its one line of help, for listings."""
-        return TyperCommand(name=cmd_name, help=COMMANDS[cmd_name]) if cmd_name in present() else None
+        line = COMMANDS.get(cmd_name)  # whole: a listing would cut off a help's end
+        return TyperCommand(name=cmd_name, help=line, short_help=line) if cmd_name in present() else None
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """The real command, imported now."""
@@ -109,6 +110,8 @@ def load_command(name: str) -> Any:
     module = importlib.import_module(module_name(name))
     made = typer.main.get_command(_typer_of(name, module))
     made.name = name
+    for command in getattr(made, "commands", {}).values():
+        command.short_help = " ".join((command.help or "").partition("\n\n")[0].split())
     return made
 
 
@@ -175,6 +178,8 @@ def _root(
     \b
     Begin with:
       goldwatch init
+      goldwatch freeze golden/tickets.jsonl
       goldwatch doctor
       goldwatch run
+      goldwatch serve
     """  # noqa: D301  # Typer reads the \b

@@ -47,6 +47,8 @@ def _store(value: str) -> str:
     if not found or scheme not in ("sqlite", "postgresql+psycopg"):
         other = scheme in ("postgres", "postgresql") or scheme.startswith("postgresql+")
         hint = "; did you mean 'postgresql+psycopg://...'?" if found and other else ""
+        if not found and "@" not in value:
+            hint = f"; did you mean 'sqlite:///{value}'?"
         shown = repr(scheme if found or "@" in value else value) if "@" not in scheme else "this"
         raise _fault(f"a store is sqlite:///FILE or postgresql+psycopg://USER@HOST/NAME, not {shown}{hint}")
     return value

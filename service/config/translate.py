@@ -116,7 +116,8 @@ def _message(details: ErrorDetails, path: Path, document: Document, model: type[
     instead = f", not {shown}" if shown else ""
     if kind in _BOUNDS:
         words, key = _BOUNDS[kind]
-        return f"must be {words} {_bound(context[key], path, document)}{instead}"
+        meant = _as_meant(kind, value) if instead and context[key] == 1 else ""
+        return f"must be {words} {_bound(context[key], path, document)}{instead}{meant}"
     if kind == "literal_error":
         allowed = re.findall(r"'((?:[^'\\]|\\.)*)'", str(context["expected"])) or [str(context["expected"])]
         if value in allowed:  # only the type is wrong: the text "1" for the number 1
@@ -140,7 +141,8 @@ def _message(details: ErrorDetails, path: Path, document: Document, model: type[
     if kind == "string_type" and instead and isinstance(value, int | float) and not isinstance(value, bool):
         instead = f", not the number {shown}"
     if wanted and kind.rpartition("_")[2] in {"type", "parsing", "from", "float"}:
-        return f"must be {wanted}{instead}{_quoting(kind, value, path, document)}"
+        meant = _quoting(kind, value, path, document) or (instead and _as_meant(kind, value))
+        return f"must be {wanted}{instead}{meant}"
     message = re.sub(r"^(Value error|Assertion failed), ", "", details["msg"])
     return message + instead if kind in _PYDANTIC else message
 
@@ -154,7 +156,32 @@ def _quoting(kind: str, value: Any, path: Path, document: Document) -> str:
     if kind != "string_type" or not isinstance(value, bool | int | float):
         return ""
     raw = _raw(path, document) or str(value)
+    if path[-1:] == ("listen",):
+        return f": write host and port, '127.0.0.1:{safe(raw, 60)}'"
     return f": put it in quotes, '{safe(raw, 60)}'"
+
+
+def _as_meant(kind: str, value: Any) -> str:
+    """How to write what is meant by a percentage where a share belongs, or by one item where a list does.
+
+    >>> _as_meant("less_than_equal", 95), _as_meant("float_parsing", "90%"), _as_meant("list_type", "billing")
+    (': for 95% write 0.95', ': for 90% write 0.9', ': write [billing]')
+    """
+    if (
+        kind in {"list_type", "tuple_type"}
+        and isinstance(value, str)
+        and re.fullmatch(r"[\w.-]{1,40}", value)
+    ):
+        return f": write [{value}]"
+    if kind == "less_than_equal" and isinstance(value, int | float) and 10 <= value <= 100:
+        return f": for {value:g}% write {value / 100:g}"
+    if (
+        kind.startswith("float")
+        and isinstance(value, str)
+        and (found := re.fullmatch(r"(\d{1,3}(?:\.\d+)?) ?%", value))
+    ):
+        return f": for {found[1]}% write {float(found[1]) / 100:g}"
+    return ""
 
 
 def _shown(value: Any, path: Path, document: Document) -> str:

@@ -21,7 +21,7 @@ BASELINE_RUNS = 10
 
 def command(
     responses: Annotated[
-        list[Path], typer.Argument(metavar="RESPONSES...", help="Response files (JSONL), oldest first.")
+        list[Path], typer.Argument(metavar="RESPONSES", help="Response files (JSONL), oldest first.")
     ],
     golden: Annotated[
         Path | None,

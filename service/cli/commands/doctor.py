@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def command(
-    targets: Annotated[list[str] | None, typer.Argument(metavar="[TARGET]...", help="Default: all.")] = None,
+    targets: Annotated[list[str] | None, typer.Argument(metavar="TARGET", help="Default: all.")] = None,
     examples: Annotated[
         int,
         typer.Option(

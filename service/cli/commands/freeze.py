@@ -9,7 +9,7 @@ import typer
 
 
 def command(
-    golden: Annotated[list[Path], typer.Argument(metavar="GOLDEN...", help="Golden files (JSONL).")],
+    golden: Annotated[list[Path], typer.Argument(metavar="GOLDEN", help="Golden files (JSONL).")],
     check: Annotated[
         bool,
         typer.Option("--check", help="Write nothing; fail if a set is not frozen as it is (for pre-commit)."),
@@ -49,6 +49,15 @@ def command(
         print(f"{name}: version {lock.version}, {lock.count} examples{slices}, {lock.digest}")
         if lock.change is not None and (lock.version > 1 or not lock.change.written):
             print(f"  {lock.change.summary}")
-        if lock.change is not None and lock.change.written and lock.version > 1:
-            print("  runs of this version are not compared with earlier ones: they start a new baseline")
+        if lock.change is not None and lock.change.written and lock.change.known and lock.version > 1:
+            print(f"  {_follows(lock.change.shared, lock.count)}")
     return code
+
+
+def _follows(shared: int, count: int) -> str:
+    """What becomes of the baseline (as ``service.pipeline.baseline_for`` decides)."""
+    if 2 * shared >= count:
+        return "the baseline stays in force: at least half of the examples are those of the version before"
+    return (
+        "the next run starts a new baseline: fewer than half of the examples are those of the version before"
+    )

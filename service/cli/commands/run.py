@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def command(
-    targets: Annotated[list[str] | None, typer.Argument(metavar="[TARGET]...", help="Default: all.")] = None,
+    targets: Annotated[list[str] | None, typer.Argument(metavar="TARGET", help="Default: all.")] = None,
     fail_on: FailOn = FAIL_ON,
     junit: Annotated[Path | None, typer.Option("--junit", metavar="FILE", help="Write JUnit XML.")] = None,
     github: Annotated[bool, typer.Option("--github", help="Step summary and annotations.")] = False,
@@ -77,6 +77,9 @@ async def _run(
     said = console(stderr=True)
     codes: list[int] = []
     objects: list[dict[str, Any]] = []
+    for notifier in config.notifiers:
+        if (problem := notifier.problem()) is not None:
+            said.print(f"{notifier.name}: nothing can be sent yet: {problem}", soft_wrap=True)
     await resume(shell, only={target.name for target in targets})
     for target in targets:
         if stop.is_set():

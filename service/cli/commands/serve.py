@@ -35,7 +35,7 @@ def command(
       goldwatch serve
       goldwatch serve -c /etc/goldwatch/goldwatch.yaml
       goldwatch serve --read-only
-      kill -HUP $(pidof goldwatch)
+      kill -HUP $(pgrep -o -x goldwatch)
     """  # noqa: D301  # Typer reads the \b
     import asyncio
     import os

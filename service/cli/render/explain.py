@@ -75,10 +75,11 @@ def _causes(diagnosis: Diagnosis) -> Group:
 def _findings(findings: Any) -> Table:
     table = Table(box=None, show_edge=False, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     for head in ("check", "scorer", "slice"):
-        table.add_column(head, overflow="ellipsis", no_wrap=True, max_width=24)
+        table.add_column(head, overflow="ellipsis", no_wrap=True, min_width=6, max_width=24)
     for head in ("was", "now", "change", "95% CI", "evidence"):
         table.add_column(head, justify="right", no_wrap=True)
-    table.add_column("verdict", no_wrap=True)
+    widest = max((len(str(f["verdict"])) for f in findings), default=0)
+    table.add_column("verdict", no_wrap=True, min_width=widest)  # last, and the last to give way
     ranked = sorted(findings, key=lambda f: -(f.get("evidence") or 0.0))
     for f in ranked:
         scores = is_share(f)

@@ -20,7 +20,7 @@ from service.cli.render.words import clock, count, day, epoch, percent, points, 
 from service.headline import most_telling
 from service.message import BrokenExample
 from service.text import safe
-from service.wording import change, subject, times, value
+from service.wording import change, happened, stands, subject, times, value
 
 STYLES = {
     "regressed": "bold red", "inconclusive": "bold yellow", "suspect": "bold yellow", "learning": "bold cyan",
@@ -156,12 +156,14 @@ def _change(finding: Mapping[str, Any]) -> Text:
         name = f"{name} {finding['slice']}"
     text = Text(safe(str(name), 80), style="bold")
     before, now = finding.get("baseline"), finding.get("current")
+    if stands(finding):
+        return text.append(f" {happened(finding)}", style="not bold")
     if finding["check"] == "promises" and before is not None and now is not None:
         text = Text(subject(finding), style="bold")
         text.append(f" {value(finding, now)}, promised {value(finding, before)}")
         return text.append(f"  {safe(finding.get('reason') or '', 200)}", style="not bold")
     if finding["check"] not in _ON_SCORES:
-        if finding["check"] == "output_shift" and before is not None and now is not None:
+        if finding["check"] in ("output_shift", "latency") and before is not None and now is not None:
             text.append(f" {value(finding, before)} → {value(finding, now)}  {change(finding)}")
         return text.append(f"  {safe(finding.get('reason') or '', 200)}", style="not bold")
     if before is not None and now is not None:

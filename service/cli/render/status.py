@@ -53,7 +53,7 @@ def show_status(
     lines.append(Text())
     width = max((len(row["view"].facts.name) for row in rows), default=0)
     for row in rows:
-        lines += _target(row, min(width, 32), now)
+        lines += [_hanging(line, screen.width) for line in _target(row, min(width, 32), now)]
     bad = next(
         (row["view"].facts.name for row in rows if row["state"][1] not in _CALM and row["view"].last_run),
         None,
@@ -67,7 +67,9 @@ def _target(row: Mapping[str, Any], width: int, now: float) -> list[Text]:
     view: TargetView = row["view"]
     word, look = row["state"]
     measured = (
-        "never measured" if row["measured_at"] is None else f"measured {ago(now - row['measured_at'])} ago"
+        "never measured"
+        if row["measured_at"] is None
+        else f"{'last ' if row['dated'] else ''}measured {ago(now - row['measured_at'])} ago"
     )
     head = Text(f"{view.facts.name:<{width}}  ", style="bold").append(f"{word:<12}", STYLES.get(look, ""))
     head.append(f"  {safe(row['says'], 200)}", "not bold").append(f"  ({measured})", "dim not bold")
@@ -76,6 +78,17 @@ def _target(row: Mapping[str, Any], width: int, now: float) -> list[Text]:
         more.append(Text(f"  {safe(view.facts.trouble, 300)}", STYLES["inconclusive"]))
     more += [Text(f"  {_alert(alert, row['silenced'], now)}", "dim") for alert in row["firing"]]
     return [head, *more]
+
+
+def _hanging(line: Text, width: int) -> Text:
+    """What does not fit goes on under the target's name, indented as what belongs to it."""
+    first, *rest = line.wrap(Console(width=width), width) or [line]
+    if not rest:
+        return line
+    below = line[len(first.plain) :]
+    below = below[len(below.plain) - len(below.plain.lstrip()) :]
+    more = below.wrap(Console(width=width), max(width - 4, 1))
+    return Text("\n").join([first, *(Text("    ").append_text(part) for part in more)])
 
 
 def _cause(title: str, sure: bool) -> Text:
@@ -87,6 +100,8 @@ def _alert(alert: Alert, silenced: float | None, now: float) -> str:
         reason = alert.findings[0].reason if alert.findings else None
         return f"notice: {safe(reason or alert.topic, 300)}"
     said = [f"{alert.kind} alert, {alert.severity}, firing for {ago(now - alert.opened_at)}"]
+    if alert.flapping:
+        said.append("flapping: ends after a calm while")
     if alert.acknowledgement is not None:
         said.append(f"{safe(alert.acknowledgement.by, 60)} sees to it")
     if silenced is not None:

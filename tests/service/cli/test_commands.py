@@ -127,6 +127,10 @@ def test_freeze_check_fails_on_an_edited_set(home: Path, capsys: Captured) -> No
     out = capsys.readouterr().out
     assert "version 2" in out
     assert "11 shared, 0 new, 1 changed, 0 removed" in out
+    assert "the baseline stays in force" in out
+    path.write_text('{"id": "T-1", "input": "Hello?"}\n')
+    assert run(["freeze", "golden/tickets.jsonl"]) == 0
+    assert "the next run starts a new baseline" in capsys.readouterr().out
 
 
 def test_one_faulty_set_does_not_keep_the_others_from_being_frozen(home: Path, capsys: Captured) -> None:

@@ -66,6 +66,15 @@ def test_help_lists_the_commands_in_order(capsys: pytest.CaptureFixture[str]) ->
     )
 
 
+@pytest.mark.parametrize("asked", [["--help"], ["baseline", "--help"], ["traffic", "--help"]])
+def test_no_row_of_a_listing_is_cut_off(asked: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """What a command does is said to its end."""
+    assert run(asked) == 0
+    rows = " ".join(capsys.readouterr().out.partition("Commands:\n")[2].split())
+    assert "..." not in rows
+    assert rows.endswith(".")
+
+
 def test_no_arguments_show_the_help_and_are_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
     """Exit 2, so that a script notices."""
     assert run([]) == 2

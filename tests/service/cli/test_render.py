@@ -143,6 +143,18 @@ def same_as_snapshot(name: str, shown: str) -> None:
     assert shown == path.read_text()
 
 
+def test_a_regression_that_a_run_no_longer_shows_is_not_told_as_a_fall(
+    make_run: Make, make_finding: Make
+) -> None:
+    """While it stands, the figures of a healthy run are told as healthy, and why it is still regressed."""
+    back = make_finding(verdict="regressed", baseline=1.0, current=1.0, effect=0.0, onset_run=5)
+    shown = " ".join(drawn(render_run(make_run("regressed", findings=[back]), Details()), 100).split())
+    assert (
+        "label is at 100.0% now, as in the baseline; that it got worse stands until more runs agree" in shown
+    )
+    assert "→" not in shown
+
+
 def test_an_explanation_lists_every_finding(make_run: Make, make_finding: Make, make_score: Make) -> None:
     """With its figures, the run's golden set and the reasons."""
     run, details = story("regressed", make_run, make_finding, make_score)

@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.text import Text
 
 from service.cli import run
+from service.cli.render.status import _hanging
 from service.config import load
 from service.demo.endpoint import DemoEndpoint
 from service.demo.model import GOLDEN
@@ -56,6 +58,18 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
     asyncio.run(live())
     return tmp_path
+
+
+def test_what_does_not_fit_goes_on_under_its_target() -> None:
+    """A long line keeps every word; what comes below is indented, so that names stand out on the left."""
+    line = Text("router  ", style="bold").append(
+        "inconclusive  could not be measured: 0 of 30 examples answered"
+    )
+    shown = _hanging(line, 40).plain.splitlines()
+    assert len(shown) > 1
+    assert all(len(one) <= 40 for one in shown)
+    assert all(one.startswith("    ") for one in shown[1:])
+    assert " ".join(" ".join(shown).split()) == " ".join(line.plain.split())
 
 
 def test_the_worst_comes_first_with_its_cause_and_its_alert(

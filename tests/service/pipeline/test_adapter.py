@@ -95,7 +95,7 @@ def test_a_base_model_that_cannot_be_reached_costs_no_run(watch) -> None:
             assert run.judgement.verdict is Verdict.LEARNING
             assert finding(run).verdict is Verdict.INCONCLUSIVE
             assert finding(run).reason == "the base model's answers are not known"
-            (why,) = [line for line in logged if line["event"] == "reference_failed"]
+            (why,) = [line for line in logged if line["event"] == "the base model did not answer"]
             assert why["failed"] == {"connect": why["asked"]}
             measured = next(bench.store.measurements("ticket-router", run.run.segment))
             assert ALIKE not in measured.observed
