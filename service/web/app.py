@@ -19,6 +19,7 @@ from starlette.types import Scope
 from service import __version__
 from service.facts import Facts
 from service.metrics import registry
+from service.store.errors import StoreError
 from service.web import api, api_changes, api_traffic, api_webhooks, buttons, exposition, pages
 from service.web.door import Door
 from service.web.guard import BoundedBody, OwnHost, Revalidated, SecurityHeaders
@@ -113,6 +114,9 @@ def create_app(
         """A fault of the store or of goldwatch is logged, and told without its details."""
         try:
             return await call_next(request)
+        except StoreError as error:  # it says itself what is wrong: no traceback for every look that is taken
+            _log.error("request failed", path=request.url.path, reason=str(error))
+            return failed(request, 503, "this cannot be answered now; the daemon's log says why")
         except Exception as error:  # noqa: BLE001  # the daemon outlives a request
             _log.exception("request failed", path=request.url.path, error=type(error).__name__)
             return failed(request, 503, "this cannot be answered now; the daemon's log says why")

@@ -15,7 +15,7 @@ from markupsafe import Markup
 from service import wording
 
 WIDTH, HEIGHT = 720, 236
-LEFT, RIGHT = 48, 12
+LEFT, RIGHT = 58, 12
 _TOP, _BOTTOM = 38, 26
 
 

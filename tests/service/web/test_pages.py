@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from service.store import StoreError
 from service.web.chart import Event, Point, chart
 
 
@@ -277,6 +278,15 @@ def test_a_failing_store_is_told_without_details(store: Any, browse: Any, logged
         assert "secret" not in answer.text
     assert client.get("/healthz").text == "ok\n"
     assert len(logged) == 6
+
+
+def test_a_store_that_is_away_is_logged_in_a_line(store: Any, browse: Any, logged: Any) -> None:
+    """Each scrape of a store that says itself what is wrong logs its reason, and no traceback."""
+    store.metrics_snapshot = lambda *_: (_ for _ in ()).throw(StoreError("store x refuses connections"))
+    assert browse().get("/metrics").status_code == 503
+    assert [(e["event"], e["reason"], "exc_info" in e) for e in logged] == [
+        ("request failed", "store x refuses connections", False)
+    ]
 
 
 def test_not_ready_without_a_configuration(browse: Any, daemon: Any) -> None:
