@@ -371,12 +371,13 @@ def _parts(plan: Plan, relative: FloatArray) -> FloatArray:
 def _page(plan: Plan, now: Now, weights: FloatArray, parts: FloatArray) -> Page:
     lead = int(np.argmax(parts))
     stream = 0 if lead == plan.streams else lead
-    lost = (weights * now.evidence)[plan.streams * len(noise.THETAS) :]
-    probability = onset.posterior(now.log_e.array(), now.dt.array(), weights)
+    past = now.log_e.array()
+    probability = onset.posterior(past, now.dt.array(), weights)
     first = now.seen - len(probability)
     start = int(np.argmax(probability))
     shifts = now.shift.array()[start:, stream]
     known = shifts[~np.isnan(shifts)]
+    lost = past[start:, plan.streams * len(noise.THETAS) :].sum(axis=0, dtype=np.float64)
     shift = float(known.mean()) if len(known) else resolve.LEAST_SHIFT
     return Page(
         run=now.seen - 1,

@@ -33,13 +33,13 @@ def log_e(d: float, shift: float) -> float:
     return bet * (shift / 2.0 - d) - bet * bet / 2.0
 
 
-def half(evidence: FloatArray) -> int:
-    """Which bet on lost answers says "still half as bad", by the evidence of each [gammas], smallest loss first.
+def half(log_evidence: FloatArray) -> int:
+    """Which bet on lost answers says "still half as bad", by the log e of each since the onset [gammas], not capped.
 
-    >>> half(np.array([0.0, 0.2, 1.0, 0.0])), half(np.array([1.0, 0.2]))
+    >>> half(np.array([2.0, 7.0, 8.0, 1.0])), half(np.array([3.0, 1.0]))
     (0, 0)
     """
-    return max(int(np.argmax(evidence >= NEARLY * evidence.max())) - 1, 0)
+    return max(int(np.argmax(log_evidence >= log_evidence.max() + math.log(NEARLY))) - 1, 0)
 
 
 def step(log_total: float, d: float, shift: float) -> float:
