@@ -157,9 +157,8 @@ def log_bets(state: Counts, x: FloatArray, m: FloatArray) -> FloatArray:
     sigma2 = np.log1p(state.cv2)
     rate0 = m * np.exp(np.sqrt(sigma2) * _NODES[:, None] - 0.5 * sigma2)
     rates = np.concatenate([rate0[None], rate0[None] + GAMMAS[:, None, None] * (m * b / a)])
-    grown = rates + b
-    with np.errstate(divide="ignore", invalid="ignore"):
-        log_p = (-a * np.log(grown) + np.where(x > 0, x * (np.log(rates) - np.log(grown)), 0.0)).sum(-1)
+    failed = x > 0
+    log_p = np.log(rates[..., failed]) @ x[failed] - np.log(rates + b) @ (a + x)
     log_p = np.logaddexp.reduce(log_p + _LOG_NODE_WEIGHTS, axis=1)
     out: FloatArray = log_p[1:] - log_p[0]
     return out

@@ -18,8 +18,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from functools import lru_cache
 
 import numpy as np
+from numpy.typing import NDArray
 
 from checks.inference import (
     calibration,
@@ -358,8 +360,12 @@ def _weights(plan: Plan, learnt: noise.Noise) -> FloatArray:
 
 def _per_bet(plan: Plan, by_stream: FloatArray) -> FloatArray:
     """A value per stream repeated for each of its bets."""
-    means = np.repeat(by_stream[:-1], len(noise.THETAS))
-    return np.concatenate([means, np.repeat(by_stream[-1], len(counts.GAMMAS))]) if plan.rare else means
+    return by_stream[_streams_of_bets(plan.streams, plan.rare)]
+
+
+@lru_cache(maxsize=64)
+def _streams_of_bets(streams: int, rare: bool) -> NDArray[np.intp]:
+    return np.repeat(np.arange(streams + rare), [len(noise.THETAS)] * streams + [len(counts.GAMMAS)] * rare)
 
 
 def _parts(plan: Plan, relative: FloatArray) -> FloatArray:
