@@ -19,7 +19,7 @@ from checks.inference import two_sided
 from checks.types import Measurement, Subject
 
 EXAMPLES, NAMES, WEEK = 100, ("billing", "bug", "login", "shipping"), 168
-HOURS, STREAMS = 2190, 4
+HOURS, STREAMS = 2190, 16
 BUDGET_A_YEAR = 8760 / 2160
 FAMILIES = ("independent", "missing", "AR(.6)", "daily cycle", "glitches: 1% of runs")
 SHIFTS = ((0.01, 90.0), (0.02, 30.0), (0.05, 6.0), (0.10, 3.0))
