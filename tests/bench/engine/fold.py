@@ -36,6 +36,14 @@ def restarted(state: group.State) -> group.State:
     )
 
 
+def watched(plan: group.Plan, healthy: FloatArray) -> group.State:
+    """The state after hourly healthy rows, in which no page stands."""
+    rows = len(healthy)
+    hours = np.arange(rows, dtype=float)
+    state, _ = group.advance(plan, group.initial(plan), healthy, hours, np.full(rows, BUDGET_H))
+    return state if state.page is None else restarted(state)
+
+
 def until_page(
     plan: group.Plan, state: group.State, scores: FloatArray, start: int, budget_h: float
 ) -> tuple[group.State, int | None]:

@@ -218,11 +218,7 @@ def _minutes(task: Drops, p: FloatArray, q: FloatArray, number: int) -> float:
     """From the first bad run's start to the page, when rising evidence brings the next run forward to 5 minutes."""
     rng = _seed("bursts", task.golden, number)
     plan, at, extra = fold.plan_of(EXAMPLES, BASELINE), float(BASELINE + WEEK), 0
-    hours = np.arange(BASELINE + WEEK, dtype=float)
-    x = INDEPENDENT.draw(rng, p, len(hours))
-    state, _ = group.advance(plan, group.initial(plan), x, hours, np.full(len(hours), BUDGET_H))
-    if state.page is not None:
-        state = fold.restarted(state)
+    state = fold.watched(plan, INDEPENDENT.draw(rng, p, BASELINE + WEEK))
     begun = at
     while True:
         bad = (rng.random((1, EXAMPLES)) < q).astype(float)

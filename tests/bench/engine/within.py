@@ -18,17 +18,13 @@ MOST = 100
 
 def requests(how: str, sets: int = 12, streams: int = 8) -> list[int]:
     """The least number of requests that make it certain, of each stream; MOST where more are needed."""
-    plan, out, since = fold.plan_of(tasks.EXAMPLES, tasks.BASELINE), [], tasks.BASELINE + WEEK
-    hours = np.arange(since, dtype=float)
+    plan, out = fold.plan_of(tasks.EXAMPLES, tasks.BASELINE), []
     for number in range(1, sets + 1):
         p = golden(number)
         q = tasks.changed(p, how, 0.2)
         for k in range(streams):
             rng = np.random.default_rng([number, k, len(how)])
-            healthy = INDEPENDENT.draw(rng, p, since)
-            state, _ = group.advance(plan, group.initial(plan), healthy, hours, np.full(since, BUDGET_H))
-            if state.page is not None:
-                state = fold.restarted(state)
+            state = fold.watched(plan, INDEPENDENT.draw(rng, p, tasks.BASELINE + WEEK))
             bad, order = INDEPENDENT.draw(rng, q, 1)[0], rng.permutation(tasks.EXAMPLES)
             out.append(_least(plan, state, bad[order], order))
     return out
